@@ -1,0 +1,1 @@
+"""Varsel sends e-mail orders, follows each notification to its final send status, and tells."""

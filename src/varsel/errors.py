@@ -1,0 +1,39 @@
+"""The errors that Varsel raises on purpose; what happens daily is a value, not an error.
+
+    VarselError
+    ├── SettingsError          the settings cannot work together: the program does not start
+    ├── DatabaseUnavailable    no usable PostgreSQL: exit, or answer "try again later"
+    ├── InvalidOrder           what the owner sent cannot be an order; carries the reasons by field
+    ├── NotAuthenticated       no credential that we trust
+    └── NotAuthorised          a credential that we trust, but not for this
+"""
+
+from collections.abc import Mapping, Sequence
+
+
+class VarselError(Exception):
+    """Something that a caller may want to tell apart; its text is fit for the reader it is meant for."""
+
+
+class SettingsError(VarselError):
+    """The settings are incomplete or contradict each other; the text names every one that is at fault."""
+
+
+class DatabaseUnavailable(VarselError):
+    """PostgreSQL cannot be started or reached; the text is one line that says what to do."""
+
+
+class InvalidOrder(VarselError):
+    """The order cannot be accepted; `reasons` holds the messages by the field that they concern."""
+
+    def __init__(self, reasons: Mapping[str, Sequence[str]]) -> None:
+        super().__init__("the order is not valid")
+        self.reasons = reasons
+
+
+class NotAuthenticated(VarselError):
+    """The request carries no credential, or none that can be verified."""
+
+
+class NotAuthorised(VarselError):
+    """The caller is known, but its credential does not cover what it asks for."""

@@ -1,0 +1,246 @@
+"""Every setting of the program: its name, its unit, its meaning, its default.
+
+Settings are environment variables named `VARSEL_` and the field's name in capitals. Durations are seconds. With
+`--dev` whatever is unset is defaulted for work on one machine; without it the five that say who we are to the
+world have no sensible default, and the program refuses to start until they are set.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from varsel.errors import SettingsError
+
+NEEDED_OUTSIDE_DEV = ("smtp_url", "token_issuers", "public_url", "from_address", "return_path_domain")
+DEV_DOMAIN = "varsel.test"
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where a mail server is, and how to speak with it."""
+
+    scheme: Literal["smtp", "smtps", "lmtp"]
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = None
+    starttls: Literal["required", "optional", "never"] = "never"
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Read `smtp://user:secret@host:587?starttls=required`, `smtps://host` or `lmtp://host:24`.
+
+        Without `starttls=` a relay with credentials requires it (RFC 6409: a password never goes in clear),
+        one on this machine does without, any other takes it where offered.
+
+        Raises:
+            ValueError: the URL is none of these.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("smtp", "smtps", "lmtp") or not parts.hostname:
+            raise ValueError("must be smtp://, smtps:// or lmtp:// with a host")
+        starttls = parse_qs(parts.query).get("starttls", [_default_starttls(parts.hostname, parts.username)])[-1]
+        if starttls not in ("required", "optional", "never"):
+            raise ValueError("starttls must be required, optional or never")
+        return cls(
+            scheme=parts.scheme,
+            host=parts.hostname,
+            port=parts.port if parts.port is not None else {"smtp": 25, "smtps": 465, "lmtp": 24}[parts.scheme],
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+            starttls=starttls,
+        )
+
+
+def _default_starttls(host: str, username: str | None) -> str:
+    if username:
+        return "required"
+    return "never" if host in ("localhost", "127.0.0.1", "::1") else "optional"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIssuer:
+    """Somebody whose bearer tokens we take: the exact `iss`, and where its keys are (absent: by discovery)."""
+
+    issuer: str
+    jwks_url: str | None = None
+
+
+def default_data_dir() -> Path:
+    """`/var/lib/varsel` for root, else the user's own data directory (XDG base directories)."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/varsel")
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "varsel"
+
+
+class Settings(BaseSettings):
+    """What an operator can set; `varsel settings` prints each with its meaning and present value."""
+
+    model_config = SettingsConfigDict(env_prefix="VARSEL_", frozen=True, extra="ignore")
+
+    dev: bool = Field(False, description="development mode: loopback only, test issuer, sandbox mail server")
+    host: str = Field("127.0.0.1", description="address that the API listens on")
+    port: int = Field(5090, ge=0, le=65535, description="port that the API listens on; 0 takes a free one")
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="folder of the embedded database and the test issuer's key"
+    )
+    public_url: str | None = Field(None, description="URL at which clients reach us; the base of every link")
+    max_body: int = Field(30_000_000, gt=0, description="largest request body, bytes")
+
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://… of your own server; absent: embedded PostgreSQL in the data directory"
+    )
+    database_connections: int = Field(8, ge=2, description="connections to PostgreSQL of one process")
+    pg_bin: Path | None = Field(None, description="folder of initdb and postgres for the embedded database")
+    pg_os_user: str | None = Field(None, description="who runs the embedded database when we are root")
+
+    smtp_url: SecretStr | None = Field(
+        None, description="the relay: smtp://user:secret@host:587?starttls=required|optional|never, or smtps://…"
+    )
+    smtp_connections: int = Field(8, ge=1, le=100, description="connections to the relay of one process")
+    from_address: str | None = Field(None, description="From of mails whose order names none")
+    return_path_domain: str | None = Field(
+        None, description="domain of the return paths; its mail must come to the report listener"
+    )
+    reports_listen: str | None = Field(
+        None, description="where delivery reports come in: lmtp://host:port or smtp://host:port"
+    )
+    dsn_notify: Annotated[frozenset[Literal["success", "failure", "delay"]], NoDecode] = Field(
+        frozenset({"success", "failure", "delay"}),
+        description="reports asked of the relay (RFC 3461); success halves what a Postfix relay takes",
+    )
+    relayed: Literal["delivered", "succeeded"] = Field(
+        "delivered", description="send status that a `relayed` report means"
+    )
+    retry_first: timedelta = Field(
+        timedelta(seconds=60), description="seconds to the second attempt of a deferred mail; doubles after that"
+    )
+    retry_max: timedelta = Field(timedelta(hours=1), description="longest pause between two attempts, seconds")
+
+    token_issuers: Annotated[tuple[TokenIssuer, ...], NoDecode] = Field(
+        (),
+        description='issuers of bearer tokens: URLs apart by commas, or JSON [{"issuer": …, "jwks_url": …}]',
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level logged")
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_trailing_slash(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise ValueError("must be an http or https URL with a host")
+        return url.rstrip("/")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_a_relay(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and MailServer.from_url(url.get_secret_value()).scheme == "lmtp":
+            raise ValueError("must be smtp:// or smtps://")
+        return url
+
+    @field_validator("reports_listen")
+    @classmethod
+    def _is_a_listener(cls, url: str | None) -> str | None:
+        if url is not None and MailServer.from_url(url).scheme == "smtps":
+            raise ValueError("must be lmtp:// or smtp://")
+        return url
+
+    @field_validator("return_path_domain")
+    @classmethod
+    def _is_a_domain(cls, domain: str | None) -> str | None:
+        if domain is not None and (not domain.isascii() or not domain.replace("-", "").replace(".", "").isalnum()):
+            raise ValueError("must be a domain name in ASCII (A-labels)")
+        return domain.lower() if domain else None
+
+    @field_validator("dsn_notify", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        if isinstance(value, str):
+            return frozenset(word.strip().lower() for word in value.split(",") if word.strip())
+        return value
+
+    @field_validator("token_issuers", mode="before")
+    @classmethod
+    def _issuers(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        entries = json.loads(value) if value.lstrip().startswith("[") else value.split(",")
+        return tuple(
+            TokenIssuer(**entry) if isinstance(entry, dict) else TokenIssuer(entry.strip())
+            for entry in entries
+            if entry
+        )
+
+    @property
+    def relay(self) -> MailServer:
+        """The relay that mail is handed to."""
+        assert self.smtp_url is not None  # noqa: S101  # completed() has seen to it
+        return MailServer.from_url(self.smtp_url.get_secret_value())
+
+    @property
+    def base_url(self) -> str:
+        """Where clients reach us, without a trailing slash."""
+        assert self.public_url is not None  # noqa: S101  # completed() has seen to it
+        return self.public_url
+
+    @property
+    def test_issuer(self) -> str:
+        """The `iss` of the tokens that development mode makes; real clients derive their URLs from it."""
+        return f"{self.base_url}/authentication/api/v1/openid/"
+
+
+def load_settings(**given: object) -> Settings:
+    """Read the environment; `given` (from the command line) wins over it, None counts as not given.
+
+    Raises:
+        SettingsError: a value cannot be used; names the variables, never shows their values.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [f"VARSEL_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+        raise SettingsError("; ".join(lines)) from None
+
+
+def for_development(settings: Settings, *, port: int, smtp_port: int) -> Settings:
+    """Default whatever is unset for one machine: `port` is the API's, `smtp_port` the sandbox's.
+
+    Raises:
+        SettingsError: the service would listen beyond this machine, where nobody may trust a test issuer.
+    """
+    if settings.host not in ("127.0.0.1", "::1", "localhost"):
+        raise SettingsError("--dev trusts a test issuer, so it listens on loopback only: drop --host")
+    defaults: dict[str, object] = {
+        "public_url": f"http://127.0.0.1:{port}",
+        "smtp_url": SecretStr(f"smtp://127.0.0.1:{smtp_port}"),
+        "from_address": f"noreply@{DEV_DOMAIN}",
+        "return_path_domain": f"bounce.{DEV_DOMAIN}",
+        "reports_listen": "lmtp://127.0.0.1:0",
+        "retry_first": timedelta(seconds=2),
+    }
+    unset = {
+        name: value
+        for name, value in defaults.items()
+        if getattr(settings, name) is None or name not in settings.model_fields_set
+    }
+    return settings.model_copy(update=unset | {"port": port, "dev": True})
+
+
+def for_production(settings: Settings) -> Settings:
+    """Check that everything is set that has no sensible default.
+
+    Raises:
+        SettingsError: names every setting that is missing.
+    """
+    missing = [f"VARSEL_{name.upper()}" for name in NEEDED_OUTSIDE_DEV if not getattr(settings, name)]
+    if missing:
+        raise SettingsError(f"not set: {', '.join(missing)} (or start with --dev, which defaults them)")
+    return settings
