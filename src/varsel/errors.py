@@ -1,11 +1,11 @@
 """The errors that Varsel raises on purpose; what happens daily is a value, not an error.
 
-    VarselError
-    ├── SettingsError          the settings cannot work together: the program does not start
-    ├── DatabaseUnavailable    no usable PostgreSQL: exit, or answer "try again later"
-    ├── InvalidOrder           what the owner sent cannot be an order; carries the reasons by field
-    ├── NotAuthenticated       no credential that we trust
-    └── NotAuthorised          a credential that we trust, but not for this
+VarselError
+├── SettingsError          the settings cannot work together: the program does not start
+├── DatabaseUnavailable    no usable PostgreSQL: exit, or answer "try again later"
+├── InvalidOrder           what the owner sent cannot be an order; carries the reasons by field
+├── NotAuthenticated       no credential that we trust
+└── NotAuthorised          a credential that we trust, but not for this
 """
 
 from collections.abc import Mapping, Sequence

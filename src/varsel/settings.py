@@ -7,6 +7,7 @@ world have no sensible default, and the program refuses to start until they are 
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,17 +22,24 @@ from varsel.errors import SettingsError
 NEEDED_OUTSIDE_DEV = ("smtp_url", "token_issuers", "public_url", "from_address", "return_path_domain")
 DEV_DOMAIN = "varsel.test"
 
+Scheme = Literal["smtp", "smtps", "lmtp"]
+StartTls = Literal["required", "optional", "never"]
+_SCHEMES: dict[str, Scheme] = {"smtp": "smtp", "smtps": "smtps", "lmtp": "lmtp"}
+_PORTS: dict[Scheme, int] = {"smtp": 25, "smtps": 465, "lmtp": 24}
+_SECRET_IN_URL = re.compile(r"(://[^/@:]*:)[^/@]*@")
+_STARTTLS: dict[str, StartTls] = {"required": "required", "optional": "optional", "never": "never"}
+
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
     """Where a mail server is, and how to speak with it."""
 
-    scheme: Literal["smtp", "smtps", "lmtp"]
+    scheme: Scheme
     host: str
     port: int
     username: str | None = None
     password: str | None = None
-    starttls: Literal["required", "optional", "never"] = "never"
+    starttls: StartTls = "never"
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -44,22 +52,24 @@ class MailServer:
             ValueError: the URL is none of these.
         """
         parts = urlsplit(url)
-        if parts.scheme not in ("smtp", "smtps", "lmtp") or not parts.hostname:
+        scheme = _SCHEMES.get(parts.scheme)
+        if scheme is None or not parts.hostname:
             raise ValueError("must be smtp://, smtps:// or lmtp:// with a host")
-        starttls = parse_qs(parts.query).get("starttls", [_default_starttls(parts.hostname, parts.username)])[-1]
-        if starttls not in ("required", "optional", "never"):
+        default = _default_starttls(parts.hostname, parts.username)
+        starttls = _STARTTLS.get(parse_qs(parts.query).get("starttls", [default])[-1])
+        if starttls is None:
             raise ValueError("starttls must be required, optional or never")
         return cls(
-            scheme=parts.scheme,
+            scheme=scheme,
             host=parts.hostname,
-            port=parts.port if parts.port is not None else {"smtp": 25, "smtps": 465, "lmtp": 24}[parts.scheme],
+            port=parts.port if parts.port is not None else _PORTS[scheme],
             username=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
             starttls=starttls,
         )
 
 
-def _default_starttls(host: str, username: str | None) -> str:
+def _default_starttls(host: str, username: str | None) -> StartTls:
     if username:
         return "required"
     return "never" if host in ("localhost", "127.0.0.1", "::1") else "optional"
@@ -89,20 +99,23 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address that the API listens on")
     port: int = Field(5090, ge=0, le=65535, description="port that the API listens on; 0 takes a free one")
     data_dir: Path = Field(
-        default_factory=default_data_dir, description="folder of the embedded database and the test issuer's key"
+        default_factory=default_data_dir,
+        description="folder of the embedded database and the test issuer's key",
     )
     public_url: str | None = Field(None, description="URL at which clients reach us; the base of every link")
     max_body: int = Field(30_000_000, gt=0, description="largest request body, bytes")
 
     database_url: SecretStr | None = Field(
-        None, description="postgresql://… of your own server; absent: embedded PostgreSQL in the data directory"
+        None,
+        description="postgresql://… of your own server; absent: embedded PostgreSQL in the data directory",
     )
     database_connections: int = Field(8, ge=2, description="connections to PostgreSQL of one process")
     pg_bin: Path | None = Field(None, description="folder of initdb and postgres for the embedded database")
     pg_os_user: str | None = Field(None, description="who runs the embedded database when we are root")
 
     smtp_url: SecretStr | None = Field(
-        None, description="the relay: smtp://user:secret@host:587?starttls=required|optional|never, or smtps://…"
+        None,
+        description="the relay: smtp://user:secret@host:587?starttls=required|optional|never, or smtps://…",
     )
     smtp_connections: int = Field(8, ge=1, le=100, description="connections to the relay of one process")
     from_address: str | None = Field(None, description="From of mails whose order names none")
@@ -120,7 +133,8 @@ class Settings(BaseSettings):
         "delivered", description="send status that a `relayed` report means"
     )
     retry_first: timedelta = Field(
-        timedelta(seconds=60), description="seconds to the second attempt of a deferred mail; doubles after that"
+        timedelta(seconds=60),
+        description="seconds to the second attempt of a deferred mail; doubles after that",
     )
     retry_max: timedelta = Field(timedelta(hours=1), description="longest pause between two attempts, seconds")
 
@@ -156,7 +170,7 @@ class Settings(BaseSettings):
     @field_validator("return_path_domain")
     @classmethod
     def _is_a_domain(cls, domain: str | None) -> str | None:
-        if domain is not None and (not domain.isascii() or not domain.replace("-", "").replace(".", "").isalnum()):
+        if domain is not None and not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", domain):
             raise ValueError("must be a domain name in ASCII (A-labels)")
         return domain.lower() if domain else None
 
@@ -179,17 +193,42 @@ class Settings(BaseSettings):
             if entry
         )
 
+    def shown(self, name: str) -> str:
+        """The value of a setting for people: no secret, durations in seconds, nothing for unset."""
+        value = getattr(self, name)
+        if isinstance(value, SecretStr):
+            return _SECRET_IN_URL.sub(r"\1****@", value.get_secret_value())
+        if isinstance(value, timedelta):
+            return f"{value.total_seconds():g}"
+        if isinstance(value, frozenset):
+            return ",".join(sorted(value))
+        if name == "token_issuers":
+            return ",".join(issuer.issuer for issuer in self.token_issuers)
+        return "" if value is None else str(value)
+
     @property
     def relay(self) -> MailServer:
         """The relay that mail is handed to."""
-        assert self.smtp_url is not None  # noqa: S101  # completed() has seen to it
+        assert self.smtp_url is not None  # noqa: S101  # for_development and for_production see to it
         return MailServer.from_url(self.smtp_url.get_secret_value())
 
     @property
     def base_url(self) -> str:
         """Where clients reach us, without a trailing slash."""
-        assert self.public_url is not None  # noqa: S101  # completed() has seen to it
+        assert self.public_url is not None  # noqa: S101  # for_development and for_production see to it
         return self.public_url
+
+    @property
+    def sender(self) -> str:
+        """From of mails whose order names none."""
+        assert self.from_address is not None  # noqa: S101  # for_development and for_production see to it
+        return self.from_address
+
+    @property
+    def bounce_domain(self) -> str:
+        """The domain of the return paths, and the right side of our Message-IDs."""
+        assert self.return_path_domain is not None  # noqa: S101  # for_development and for_production see to it
+        return self.return_path_domain
 
     @property
     def test_issuer(self) -> str:
@@ -210,16 +249,15 @@ def load_settings(**given: object) -> Settings:
         raise SettingsError("; ".join(lines)) from None
 
 
-def for_development(settings: Settings, *, port: int, smtp_port: int) -> Settings:
-    """Default whatever is unset for one machine: `port` is the API's, `smtp_port` the sandbox's.
+def for_development(settings: Settings, *, smtp_port: int = 0) -> Settings:
+    """Default whatever is unset for work on one machine; `smtp_port` is the sandbox's.
 
     Raises:
         SettingsError: the service would listen beyond this machine, where nobody may trust a test issuer.
     """
-    if settings.host not in ("127.0.0.1", "::1", "localhost"):
-        raise SettingsError("--dev trusts a test issuer, so it listens on loopback only: drop --host")
+    require_loopback(settings)
     defaults: dict[str, object] = {
-        "public_url": f"http://127.0.0.1:{port}",
+        "public_url": f"http://127.0.0.1:{settings.port}",
         "smtp_url": SecretStr(f"smtp://127.0.0.1:{smtp_port}"),
         "from_address": f"noreply@{DEV_DOMAIN}",
         "return_path_domain": f"bounce.{DEV_DOMAIN}",
@@ -231,7 +269,17 @@ def for_development(settings: Settings, *, port: int, smtp_port: int) -> Setting
         for name, value in defaults.items()
         if getattr(settings, name) is None or name not in settings.model_fields_set
     }
-    return settings.model_copy(update=unset | {"port": port, "dev": True})
+    return settings.model_copy(update=unset)
+
+
+def require_loopback(settings: Settings) -> None:
+    """Development mode trusts tokens that anybody can make.
+
+    Raises:
+        SettingsError: the service would listen beyond this machine.
+    """
+    if settings.host not in ("127.0.0.1", "::1", "localhost"):
+        raise SettingsError("--dev trusts a test issuer, so it listens on loopback only: drop --host")
 
 
 def for_production(settings: Settings) -> Settings:

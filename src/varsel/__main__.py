@@ -1,0 +1,5 @@
+"""`python -m varsel` is `varsel`."""
+
+from varsel.cli import main
+
+main()

@@ -1,0 +1,232 @@
+"""Check what was read, and make it an order: the contract's rules, with its keys and messages.
+
+Two stages that never mix: what the original's framework finds missing comes first and alone, then every rule speaks,
+so that one answer names all that is wrong.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from msgspec import UnsetType
+
+from varsel.api.email_address import is_deliverable
+from varsel.api.wire import EmailOrderRequest, EmailTemplateRequest, OrderRequest, RecipientRequest
+from varsel.errors import InvalidOrder
+from varsel.notifications.compose import split_mailbox
+from varsel.orders.order import Channel, ContentType, EmailTemplate, NewOrder, Recipient
+
+Reasons = defaultdict[str, list[str]]
+
+ERRORS_LIMIT = 200  # messages in one answer, as the original
+EARLIEST = timedelta(minutes=5)  # so long ago a send time may be, for clocks that differ
+
+_TIMESTAMP = re.compile(
+    r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(?P<fraction>\.\d+)?)?(?P<zone>Z|[+-]\d{2}:\d{2})?)?", re.ASCII
+)
+_PUBLIC_HOST = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}", re.ASCII)
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+# What no header may hold and no reader would miss: C0, DEL, C1, and Unicode's own line and paragraph breaks.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+NO_WAY_TO_REACH = (
+    "Either a valid email address, organization number, or national identity number must be provided for each"
+    " recipient."
+)
+NOT_BUILT = "Varsel does not support this notification channel yet. Use Email."
+
+
+def email_order(request: EmailOrderRequest, owner: str, default_from: str) -> NewOrder:
+    """The order that a body of `POST /orders/email` asks for.
+
+    Raises:
+        InvalidOrder: names everything that is wrong.
+    """
+    template = EmailTemplateRequest("", request.subject, request.body, request.content_type)
+    _require(Subject=request.subject, Body=request.body, Recipients=request.recipients)
+    return _checked(request, Channel.EMAIL, template, owner, default_from, keeps_mobile_number=False)
+
+
+def order(request: OrderRequest, owner: str, default_from: str) -> NewOrder:
+    """The order that a body of `POST /orders` asks for.
+
+    Raises:
+        InvalidOrder: names everything that is wrong.
+    """
+    template = request.email_template
+    if template is not None:
+        names = {"FromAddress": template.from_address, "Subject": template.subject, "Body": template.body}
+        nulls = {name: [f"The {name} field is required."] for name, value in names.items() if value is None}
+        if nulls:
+            raise InvalidOrder({f"EmailTemplate.{name}": messages for name, messages in nulls.items()})
+    if request.recipients is None:
+        _require(Recipients=None)
+    return _checked(request, request.notification_channel, template, owner, default_from, keeps_mobile_number=True)
+
+
+def _require(**fields: object) -> None:
+    missing = [
+        name for name, value in fields.items() if value is None or (isinstance(value, str) and not value.strip())
+    ]
+    if missing:
+        raise InvalidOrder({name: [f"The {name} field is required."] for name in missing})
+
+
+def _checked(
+    request: EmailOrderRequest | OrderRequest,
+    channel: Channel | None,
+    template: EmailTemplateRequest | None,
+    owner: str,
+    default_from: str,
+    *,
+    keeps_mobile_number: bool,
+) -> NewOrder:
+    reasons: Reasons = defaultdict(list)
+    send_time = _send_time(request.requested_send_time, reasons)
+    _check_condition_endpoint(request.condition_endpoint, reasons)
+    _check_resource(request.resource_id, request.resource_action, reasons)
+    _check_channel(channel, reasons)
+    _check_template(template, channel, reasons)
+    _check_recipients(request.recipients or [], reasons)
+    if reasons or channel is None or template is None:
+        raise InvalidOrder(_first(reasons))
+    return NewOrder(
+        owner=owner,
+        channel=channel,
+        recipients=[_recipient(recipient, keeps_mobile_number) for recipient in request.recipients or []],
+        template=_template(template, default_from),
+        requested_send_time=send_time,
+        senders_reference=request.senders_reference,
+        ignore_reservation=request.ignore_reservation,
+        resource_id=request.resource_id,
+        resource_action=request.resource_action,
+        condition_endpoint=request.condition_endpoint,
+    )
+
+
+def _send_time(text: str | UnsetType, reasons: Reasons) -> datetime:
+    now = datetime.now(UTC)
+    if isinstance(text, UnsetType):
+        return now
+    match = _TIMESTAMP.fullmatch(text)
+    try:
+        # Python keeps microseconds; the further digits that real clients send are dropped.
+        moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)) if match else None
+        # UTC must be within the calendar too: the year 1 in Oslo is the year 0 in UTC.
+        moment = moment.astimezone(UTC) if moment and moment.tzinfo else moment
+    except (ValueError, OverflowError):
+        moment = None
+    if moment is None:
+        raise InvalidOrder({"$.requestedSendTime": ["The JSON value could not be converted to a date and time."]})
+    if moment.tzinfo is None:
+        reasons["RequestedSendTime"].append("The requested send time value must have specified a time zone.")
+        moment = moment.replace(tzinfo=UTC)
+    if moment < now - EARLIEST:
+        reasons["RequestedSendTime"].append("Send time must be in the future. Leave blank to send immediately.")
+    return moment
+
+
+def _check_condition_endpoint(url: str | None, reasons: Reasons) -> None:
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        is_valid = parts.scheme in ("http", "https") and bool(_PUBLIC_HOST.fullmatch(parts.hostname or ""))
+        _ = parts.port  # a port that is no number is found out only when asked for
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        reasons["ConditionEndpoint"].append("The condition endpoint must be a valid URL.")
+
+
+def _check_resource(resource_id: str | None, action: str | None, reasons: Reasons) -> None:
+    if not action:
+        return
+    if not (resource_id or "").strip():
+        reasons["ResourceAction"].append("ResourceAction cannot be specified without a ResourceId.")
+    elif not action.strip():
+        reasons["ResourceAction"].append("ResourceAction cannot be blank or whitespace.")
+
+
+def _check_channel(channel: Channel | None, reasons: Reasons) -> None:
+    if channel is None:
+        reasons["NotificationChannel"].append("A notification channel must be defined.")
+    elif channel is not Channel.EMAIL:
+        reasons["NotificationChannel"].append(NOT_BUILT)
+
+
+def _check_template(template: EmailTemplateRequest | None, channel: Channel | None, reasons: Reasons) -> None:
+    if template is None:
+        if channel in (Channel.EMAIL, Channel.EMAIL_PREFERRED, Channel.SMS_PREFERRED):
+            reasons["EmailTemplate"].append("An email template is required for the selected notification channel.")
+        return
+    if not (template.body or "").strip():
+        reasons["EmailTemplate.Body"].append("The email template body must not be empty.")
+    if not (template.subject or "").strip():
+        reasons["EmailTemplate.Subject"].append("The email template subject must not be empty.")
+    if template.from_address and not _is_mailbox(template.from_address):
+        reasons["EmailTemplate.FromAddress"].append("Invalid email address format.")
+
+
+def _is_mailbox(text: str) -> bool:
+    """An address, alone or in angle brackets behind a name: anything else could not be written as From."""
+    name, address = split_mailbox(text)
+    return not _CONTROL.search(text) and "<" not in name and is_deliverable(address)
+
+
+def _check_recipients(recipients: Sequence[RecipientRequest], reasons: Reasons) -> None:
+    if not recipients:
+        reasons["Recipients"].append("One or more recipient is required.")
+    for index, recipient in enumerate(recipients):
+        if recipient.email_address and not (recipient.organization_number or recipient.national_identity_number):
+            # The usual case, alone on the path that an order of 100,000 takes.
+            if not is_deliverable(recipient.email_address):
+                reasons[f"Recipients[{index}].EmailAddress"].append("Invalid email address format.")
+        else:
+            _check_identity(recipient, f"Recipients[{index}]", reasons)
+        if len(reasons) >= ERRORS_LIMIT:
+            return
+
+
+def _check_identity(recipient: RecipientRequest, key: str, reasons: Reasons) -> None:
+    person, organization = recipient.national_identity_number, recipient.organization_number
+    if not (recipient.email_address or person or organization):
+        reasons[key].append(NO_WAY_TO_REACH)
+    if person and (recipient.email_address or recipient.mobile_number or organization):
+        reasons[key].append(
+            "National identity number cannot be combined with email address, mobile number, or organization number."
+        )
+    if organization and (recipient.email_address or recipient.mobile_number or person):
+        reasons[key].append(
+            "Organization number cannot be combined with email address, mobile number, or national identity number."
+        )
+    if recipient.email_address and not is_deliverable(recipient.email_address):
+        reasons[f"{key}.EmailAddress"].append("Invalid email address format.")
+    if person and not re.fullmatch(r"\d{11}", person, re.ASCII):
+        reasons[f"{key}.NationalIdentityNumber"].append("National identity number must be 11 digits long.")
+    if organization and not re.fullmatch(r"\d{9}", organization, re.ASCII):
+        reasons[f"{key}.OrganizationNumber"].append("Organization number must be 9 digits long.")
+
+
+def _first(reasons: Reasons) -> dict[str, list[str]]:
+    return dict(list(reasons.items())[:ERRORS_LIMIT])
+
+
+def _recipient(recipient: RecipientRequest, keeps_mobile_number: bool) -> Recipient:
+    return Recipient(
+        email_address=recipient.email_address,
+        mobile_number=recipient.mobile_number if keeps_mobile_number else None,
+        organization_number=recipient.organization_number,
+        national_identity_number=recipient.national_identity_number,
+    )
+
+
+def _template(template: EmailTemplateRequest, default_from: str) -> EmailTemplate:
+    return EmailTemplate(
+        subject=_CONTROL.sub(" ", _LINE_BREAK.sub(" ", template.subject or "")),
+        body=template.body or "",
+        content_type=template.content_type or ContentType.PLAIN,
+        from_address=template.from_address or default_from,
+    )

@@ -1,0 +1,40 @@
+"""What is answered when something is wrong: problem bodies (RFC 9457) and empty ones, as the contract has them."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from starlette.responses import Response
+
+JSON = "application/json; charset=utf-8"  # not application/problem+json: the contract forces it for every body
+
+_TITLES = {
+    400: ("15.5.1", "One or more validation errors occurred."),
+    404: ("15.5.5", "Not Found"),
+    409: ("15.5.10", "Conflict"),
+    415: ("15.5.16", "Unsupported Media Type"),
+}
+
+
+def problem(status: int, errors: Mapping[str, Sequence[str]] | None = None) -> Response:
+    """A problem body for this HTTP status, with the messages by field where there are any."""
+    section, title = _TITLES[status]
+    body: dict[str, object] = {
+        "type": f"https://tools.ietf.org/html/rfc9110#section-{section}",
+        "title": title,
+        "status": status,
+    }
+    if errors is not None:
+        body["errors"] = errors
+    body["traceId"] = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+    return Response(msgspec.json.encode(body), status, media_type=JSON)
+
+
+def empty(status: int, **headers: str) -> Response:
+    """No body at all; header names are written with underscores."""
+    return Response(None, status, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def json(content: object, status: int = 200, **headers: str) -> Response:
+    """A wire type as JSON."""
+    return Response(msgspec.json.encode(content), status, headers, media_type=JSON)

@@ -1,0 +1,100 @@
+"""Turn what the core found into what the wire shows."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from varsel.api.descriptions import ORDER_STATUS, SEND_STATUS, shown_order_status, shown_send_status
+from varsel.api.wire import (
+    ChannelsSums,
+    ChannelSums,
+    EmailTemplateView,
+    NotificationView,
+    OrderLinks,
+    OrderView,
+    OrderWithStatusView,
+    RecipientView,
+    SelfLink,
+    StatusView,
+    timestamp,
+)
+from varsel.notifications.find import Notification
+from varsel.notifications.send_status import SendStatus
+from varsel.orders.find import OrderProgress, StoredOrder
+from varsel.orders.order import Order
+
+BASE_PATH = "/notifications/api/v1"
+_SUCCEEDED = (SendStatus.SUCCEEDED, SendStatus.DELIVERED)
+
+
+def order_url(base_url: str, order_id: UUID) -> str:
+    """Where this order is read."""
+    return f"{base_url}{BASE_PATH}/orders/{order_id}"
+
+
+def order_view(stored: StoredOrder, base_url: str) -> OrderView:
+    """An order as `GET /orders/{id}` shows it."""
+    url = order_url(base_url, stored.order.id)
+    template = stored.template
+    return OrderView(
+        **_facts(stored.order),
+        recipients=[
+            RecipientView(
+                recipient.email_address,
+                recipient.mobile_number,
+                recipient.organization_number,
+                recipient.national_identity_number,
+            )
+            for recipient in stored.recipients
+        ],
+        email_template=EmailTemplateView(template.from_address, template.subject, template.body, template.content_type),
+        links=OrderLinks(itself=url, status=f"{url}/status"),
+    )
+
+
+def order_with_status(progress: OrderProgress, base_url: str) -> OrderWithStatusView:
+    """An order as `GET /orders/{id}/status` and the cancellation show it."""
+    link = SelfLink(f"{order_url(base_url, progress.order.id)}/notifications/email")
+    sums = ChannelsSums(email=ChannelSums(link, progress.generated, progress.succeeded))
+    return OrderWithStatusView(
+        **_facts(progress.order),
+        processing_status=StatusView(
+            shown_order_status(progress.status), ORDER_STATUS[progress.status], timestamp(progress.changed_at)
+        ),
+        notifications_status_summary=sums if progress.generated else None,
+    )
+
+
+def notification_view(notification: Notification) -> NotificationView:
+    """One notification as the central endpoint shows it."""
+    status = notification.send_status
+    return NotificationView(
+        id=str(notification.id),
+        succeeded=status in _SUCCEEDED,
+        recipient=RecipientView(
+            email_address=notification.recipient_address,
+            organization_number=notification.organization_number,
+            national_identity_number=notification.national_identity_number,
+        ),
+        send_status=StatusView(shown_send_status(status), SEND_STATUS[status], timestamp(notification.changed_at)),
+    )
+
+
+def count_succeeded(notifications: Iterable[Notification]) -> int:
+    """How many were at least taken by the relay."""
+    return sum(notification.send_status in _SUCCEEDED for notification in notifications)
+
+
+def _facts(order: Order) -> dict[str, Any]:
+    return {
+        "id": str(order.id),
+        "senders_reference": order.senders_reference,
+        "requested_send_time": timestamp(order.requested_send_time),
+        "creator": order.owner,
+        "created": timestamp(order.created_at),
+        "notification_channel": order.channel,
+        "ignore_reservation": order.ignore_reservation,
+        "resource_id": order.resource_id,
+        "resource_action": order.resource_action,
+        "condition_endpoint": order.condition_endpoint,
+    }

@@ -1,0 +1,82 @@
+"""The public keys of token issuers: ours in development mode, or fetched from the issuer and kept."""
+
+import asyncio
+import time
+from typing import Protocol
+
+import httpx2
+import jwt
+import structlog
+
+from varsel.settings import TokenIssuer
+
+log = structlog.get_logger(__name__)
+
+FETCH_TIMEOUT = 5.0  # seconds, for discovery and keys each
+REFRESH_AFTER = 3600.0  # seconds; a key that was taken out of use is trusted no longer than this
+UNKNOWN_KEY_PAUSE = 30.0  # seconds between fetches for unknown key ids, so that made-up ones cause no traffic
+DOCUMENT_LIMIT = 1024 * 1024  # bytes
+
+
+class KeySource(Protocol):
+    """Where an issuer's public keys come from."""
+
+    async def find_key(self, key_id: str | None) -> jwt.PyJWK | None:
+        """The key with this id; where the token names none, the only key there is."""
+        ...
+
+
+class RemoteKeys:
+    """An issuer's keys over HTTPS; the last ones stay usable while the issuer is away."""
+
+    def __init__(self, issuer: TokenIssuer) -> None:
+        self._issuer = issuer
+        self._keys: dict[str | None, jwt.PyJWK] = {}
+        self._fetched_at = float("-inf")
+        self._tried_at = float("-inf")
+        self._fetching = asyncio.Lock()
+
+    async def find_key(self, key_id: str | None) -> jwt.PyJWK | None:
+        """The key with this id, fetched anew where it is unknown or the keys are old."""
+        now = time.monotonic()
+        is_known = self._pick(key_id) is not None
+        if (not is_known or now - self._fetched_at > REFRESH_AFTER) and now - self._tried_at > UNKNOWN_KEY_PAUSE:
+            async with self._fetching:
+                if self._tried_at < now:  # nobody else has fetched while we waited
+                    await self._fetch()
+        return self._pick(key_id)
+
+    def _pick(self, key_id: str | None) -> jwt.PyJWK | None:
+        if key_id is None and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        return self._keys.get(key_id)
+
+    async def _fetch(self) -> None:
+        self._tried_at = time.monotonic()
+        try:
+            async with httpx2.AsyncClient(timeout=FETCH_TIMEOUT, follow_redirects=False) as client:
+                url = self._issuer.jwks_url or await self._discover(client)
+                document = await _json(client, url)
+            self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(document).keys}
+            self._fetched_at = self._tried_at
+        except (httpx2.HTTPError, httpx2.InvalidURL, jwt.PyJWTError, ValueError, KeyError, TypeError) as error:
+            log.warning("issuer's keys not fetched", issuer=self._issuer.issuer, error=type(error).__name__)
+
+    async def _discover(self, client: httpx2.AsyncClient) -> str:
+        """The issuer's `jwks_uri` (OpenID Connect Discovery section 4)."""
+        document = await _json(client, f"{self._issuer.issuer.rstrip('/')}/.well-known/openid-configuration")
+        return str(document["jwks_uri"])
+
+
+async def _json(client: httpx2.AsyncClient, url: str) -> dict[str, object]:
+    async with client.stream("GET", url) as answer:
+        answer.raise_for_status()
+        content = b""
+        async for chunk in answer.aiter_bytes():
+            content += chunk
+            if len(content) > DOCUMENT_LIMIT:
+                raise ValueError("document too large")
+    document = httpx2.Response(200, content=content).json()
+    if not isinstance(document, dict):
+        raise TypeError("not a JSON object")
+    return document

@@ -1,0 +1,82 @@
+-- name: place_order
+-- -> Registered, or at once Processed where its notifications are generated in the same transaction
+INSERT INTO orders (
+    id, owner, senders_reference, requested_send_time, status, channel,
+    ignore_reservation, resource_id, resource_action, condition_endpoint,
+    recipients, from_address, subject, body, content_type
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
+
+-- name: generate_notifications
+-- One row a recipient. A row that has failed before it began (no address was found) is never due.
+INSERT INTO notifications (
+    order_id, id, recipient_address, organization_number, national_identity_number,
+    send_status, expires_at, next_attempt_at
+)
+SELECT $1, id, recipient_address, organization_number, national_identity_number,
+       send_status::send_status, $2,
+       CASE WHEN send_status = 'New' THEN now() END
+  FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
+    AS generated (id, recipient_address, organization_number, national_identity_number, send_status);
+
+-- name: next_due_order
+-- The lock keeps cancel_order out until the notifications are there; another worker takes another order.
+SELECT id, requested_send_time, condition_endpoint, recipients
+  FROM orders
+ WHERE status = 'Registered'
+   AND requested_send_time <= now()
+ ORDER BY requested_send_time
+ LIMIT 1
+   FOR UPDATE SKIP LOCKED;
+
+-- name: mark_processed
+-- Registered -> Processed, in the transaction that generates the notifications
+UPDATE orders
+   SET status    = 'Processed',
+       status_at = now()
+ WHERE id = $1
+   AND status = 'Registered';
+
+-- name: cancel_order
+-- Registered -> Cancelled, while the send time is more than the given notice away
+UPDATE orders
+   SET status    = 'Cancelled',
+       status_at = now()
+ WHERE id = $1
+   AND owner = $2
+   AND status = 'Registered'
+   AND requested_send_time > now() + $3::interval;
+
+-- name: order_by_id
+SELECT id, owner, senders_reference, requested_send_time, created_at, channel,
+       ignore_reservation, resource_id, resource_action, condition_endpoint,
+       recipients, from_address, subject, body, content_type
+  FROM orders
+ WHERE id = $1
+   AND owner = $2;
+
+-- name: orders_by_senders_reference
+SELECT id, owner, senders_reference, requested_send_time, created_at, channel,
+       ignore_reservation, resource_id, resource_action, condition_endpoint,
+       recipients, from_address, subject, body, content_type
+  FROM orders
+ WHERE owner = $1
+   AND senders_reference = $2
+ ORDER BY id;
+
+-- name: order_status
+-- The order's status and the sums of its notifications. Pending is what may still change without being overruled.
+SELECT o.id, o.owner, o.senders_reference, o.requested_send_time, o.created_at, o.channel,
+       o.ignore_reservation, o.resource_id, o.resource_action, o.condition_endpoint,
+       o.status, o.status_at, n.generated, n.succeeded, n.pending, n.last_change_at
+  FROM orders AS o
+ CROSS JOIN LATERAL (
+       SELECT count(*)                                                            AS generated,
+              count(*) FILTER (WHERE send_status IN ('Succeeded', 'Delivered'))      AS succeeded,
+              count(*) FILTER (WHERE send_status IN ('New', 'Sending', 'Succeeded')) AS pending,
+              max(send_status_at)                                                 AS last_change_at
+         FROM notifications
+        WHERE order_id = o.id
+       ) AS n
+ WHERE o.id = $1
+   AND o.owner = $2;

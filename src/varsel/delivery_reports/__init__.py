@@ -1,0 +1,1 @@
+"""What other mail servers tell us afterwards: taken in, read, classified, recorded."""

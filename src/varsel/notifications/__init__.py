@@ -1,0 +1,1 @@
+"""One message to one recipient: its send status, how it is composed and sent, how it is found."""

@@ -1,0 +1,88 @@
+"""Record what came of the claims: many results share one commit, and none waits for a timer.
+
+While one batch is being committed the next gathers; an idle sender's result is committed at once. Each caller goes
+on only after the commit that holds its result, so at most the mails in flight can be in doubt after a crash.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from varsel.database.connect import UNAVAILABLE, Pool, connection_of
+from varsel.notifications.send_status import (
+    Deferral,
+    Rejection,
+    Result,
+    Success,
+    mark_deferred,
+    mark_rejected,
+    mark_succeeded,
+)
+
+log = structlog.get_logger(__name__)
+
+RETRY_PAUSE = 0.5  # seconds between tries while the database is away
+
+
+class Recorder:
+    """Writes results under one worker's claims, and keeps trying for as long as it takes the database to return."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._waiting: list[tuple[int, Result, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def record(self, worker: int, result: Result) -> None:
+        """Return once the result is committed. What a caller leaves by cancellation is still written."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append((worker, result, done))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all(), name="record results")
+        await done
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                await self._write_until_committed(batch)
+            except Exception as error:
+                log.exception("results cannot be recorded; their claims run out", results=len(batch))
+                for _, _, done in batch:
+                    if not done.done():
+                        done.set_exception(error)
+                continue
+            for _, _, done in batch:
+                if not done.done():
+                    done.set_result(None)
+
+    async def _write_until_committed(self, batch: Sequence[tuple[int, Result, asyncio.Future[None]]]) -> None:
+        while True:
+            try:
+                for worker in {worker for worker, _, _ in batch}:
+                    await self._write(worker, [result for owner, result, _ in batch if owner == worker])
+                return
+            except UNAVAILABLE as error:
+                # The relay has spoken; its word is kept here until it can be written.
+                log.warning("results wait for the database", results=len(batch), error=type(error).__name__)
+                await asyncio.sleep(RETRY_PAUSE)
+
+    async def _write(self, worker: int, results: Sequence[Result]) -> None:
+        successes = [result for result in results if isinstance(result, Success)]
+        deferrals = [result for result in results if isinstance(result, Deferral)]
+        rejections = [result for result in results if isinstance(result, Rejection)]
+        async with connection_of(self._pool) as conn, conn.transaction():
+            recorded = await _count(successes, lambda: mark_succeeded(conn, worker, successes))
+            recorded += await _count(deferrals, lambda: mark_deferred(conn, worker, deferrals))
+            recorded += await _count(rejections, lambda: mark_rejected(conn, worker, rejections))
+        log.info(
+            "attempts recorded",
+            succeeded=len(successes),
+            deferred=len(deferrals),
+            rejected=len(rejections),
+            claim_lost=len(results) - recorded,
+        )
+
+
+async def _count(results: Sequence[Result], mark: Callable[[], Awaitable[int]]) -> int:
+    return await mark() if results else 0

@@ -1,0 +1,1 @@
+"""What an owner asks for: place an order, generate its notifications, cancel it, find it."""

@@ -1,0 +1,51 @@
+"""Generate an order's notifications: one for each recipient, all of them or none, in one transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from varsel.database.connect import Connection, Pool, connection_of
+from varsel.database.statements import statements
+from varsel.database.uuid7 import uuid7
+from varsel.notifications.send_status import SendStatus
+from varsel.orders.order import Recipient
+
+log = structlog.get_logger(__name__)
+SQL = statements("orders")
+
+TIME_TO_LIVE = timedelta(hours=48)  # from the requested send time; the contract's own number
+
+
+async def generate_notifications(
+    conn: Connection, order_id: UUID, requested_send_time: datetime, recipients: Sequence[Recipient]
+) -> None:
+    """Insert one notification a recipient; the caller's transaction decides whether they come to be."""
+    statuses = [SendStatus.NEW if r.email_address else SendStatus.FAILED_RECIPIENT_NOT_IDENTIFIED for r in recipients]
+    await conn.execute(
+        SQL["generate_notifications"],
+        order_id,
+        requested_send_time + TIME_TO_LIVE,
+        [uuid7() for _ in recipients],
+        [r.email_address or "" for r in recipients],
+        [r.organization_number for r in recipients],
+        [r.national_identity_number for r in recipients],
+        statuses,
+    )
+
+
+async def generate_next_due(pool: Pool) -> bool:
+    """Take the order that has been due longest and generate its notifications; False where none is due."""
+    async with connection_of(pool) as conn, conn.transaction():
+        order = await conn.fetchrow(SQL["next_due_order"])
+        if order is None:
+            return False
+        if order["condition_endpoint"]:
+            log.warning("send condition counts as unanswered: the order is sent", order=str(order["id"]))
+        recipients = msgspec.json.decode(order["recipients"], type=list[Recipient])
+        await generate_notifications(conn, order["id"], order["requested_send_time"], recipients)
+        await conn.execute(SQL["mark_processed"], order["id"])
+    log.info("order processed", order=str(order["id"]), notifications=len(recipients))
+    return True

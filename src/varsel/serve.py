@@ -1,0 +1,269 @@
+"""The whole service as one process: what is started, in which order, and how it stops.
+
+PostgreSQL comes first, and from the main thread, because an embedded server ends with the thread that started it.
+It goes last, when nobody needs it any more. In between everything runs in one event loop.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Literal
+
+import structlog
+import uvicorn
+import uvloop
+from starlette.routing import BaseRoute
+
+from varsel.api.app import build_app
+from varsel.api.desk import Desk
+from varsel.api.development import development_routes
+from varsel.auth.bearer import BearerTokens
+from varsel.auth.development_issuer import DevelopmentIssuer
+from varsel.auth.keys import KeySource, RemoteKeys
+from varsel.database.connect import Pool, open_pool
+from varsel.database.embedded import EmbeddedPostgres
+from varsel.database.migrate import migrate
+from varsel.database.statements import statements
+from varsel.delivery_reports.intake import ReportIntake
+from varsel.errors import DatabaseUnavailable, SettingsError
+from varsel.notifications.liveness import Worker
+from varsel.notifications.send import Sender, SendingRules
+from varsel.sandbox.server import Sandbox
+from varsel.settings import MailServer, Settings, for_development, for_production, require_loopback
+from varsel.transports.return_path import ReturnPaths
+from varsel.transports.smtp import SmtpTransport
+from varsel.worker import Station, Wake, run_loops
+
+log = structlog.get_logger(__name__)
+
+Role = Literal["all", "api", "worker"]
+Ready = Callable[[Settings], None]
+
+GOODBYE = timedelta(seconds=2)  # for answers under way, and for connections to close
+CLAIMS_A_CONNECTION = 32  # what a connection sends in well under a second
+BACKLOG = 2048  # connections that wait to be accepted
+
+
+def serve(settings: Settings, role: Role, ready: Ready) -> None:
+    """Run until SIGTERM or SIGINT; `ready` is called once requests are answered, with the settings in force.
+
+    Raises:
+        SettingsError: something is missing, or an address cannot be listened on.
+        DatabaseUnavailable: there is no PostgreSQL, or it went away for good.
+    """
+    if settings.dev:
+        require_loopback(settings)
+    else:
+        for_production(settings)
+    with _listening(settings) as listener, database_dsn(settings) as (dsn, postgres):
+        port = listener.getsockname()[1]
+        settings = settings.model_copy(update={"port": port})
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, role, ready, dsn, postgres, listener))
+
+
+@contextmanager
+def database_dsn(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | None]]:
+    """The way to the database that the settings name; an embedded one is started, and stopped at the end.
+
+    Raises:
+        DatabaseUnavailable: it cannot be started.
+    """
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value(), None
+        return
+    postgres = EmbeddedPostgres(settings.data_dir, binaries=settings.pg_bin, os_user=settings.pg_os_user)
+    postgres.start()
+    log.warning("embedded PostgreSQL is for evaluation and development: production wants VARSEL_DATABASE_URL")
+    try:
+        yield postgres.dsn, postgres
+    finally:
+        postgres.stop()
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    """The API's socket, opened before anything else: a port that is taken should cost no time."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            raise SettingsError(
+                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another --port"
+            ) from error
+        yield listener
+
+
+async def _serve(
+    settings: Settings,
+    role: Role,
+    ready: Ready,
+    dsn: str,
+    postgres: EmbeddedPostgres | None,
+    listener: socket.socket,
+) -> None:
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    wake = Wake()
+    async with AsyncExitStack() as stack:
+        if postgres is not None:
+            await stack.enter_async_context(_supervised(postgres, stop))
+        pool = await stack.enter_async_context(_pool(dsn, settings.database_connections))
+        await migrate(pool)
+        sandbox = await stack.enter_async_context(_sandbox(settings, role))
+        if settings.dev:
+            settings = for_development(settings, smtp_port=sandbox.port if sandbox else 0)
+        tasks: list[asyncio.Task[None]] = []
+        if role != "api":
+            station = await stack.enter_async_context(_station(pool, dsn, settings, sandbox))
+            tasks.append(asyncio.create_task(run_loops(station, wake, stop), name="worker"))
+        if role != "worker":
+            tasks.append(asyncio.create_task(_answer_requests(pool, settings, sandbox, wake, listener, stop)))
+        log.info("service started", role=role, port=settings.port)
+        ready(settings)
+        await _until_stopped(tasks, stop)
+    log.info("service stopped")
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop_once(number: int) -> None:
+        # The second signal is answered by the system's default: whoever insists gets out.
+        loop.remove_signal_handler(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop_once, number)
+
+
+async def _until_stopped(tasks: list[asyncio.Task[None]], stop: asyncio.Event) -> None:
+    """Wait for all to end, which they do once `stop` is set; one that fails stops the others."""
+    for task in tasks:
+        task.add_done_callback(lambda _: stop.set())
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    for error in results:
+        if isinstance(error, BaseException):
+            raise error
+
+
+@asynccontextmanager
+async def _supervised(postgres: EmbeddedPostgres, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Keep the embedded server running; where that is impossible the service stops with the reason."""
+    task = asyncio.create_task(postgres.supervise(), name="supervise PostgreSQL")
+    task.add_done_callback(lambda _: stop.set())
+    try:
+        yield
+    finally:
+        task.cancel()
+        results = await asyncio.gather(task, return_exceptions=True)
+    if isinstance(results[0], DatabaseUnavailable):
+        raise results[0]
+
+
+@asynccontextmanager
+async def _pool(dsn: str, connections: int) -> AsyncIterator[Pool]:
+    pool = await open_pool(dsn, connections=connections)
+    try:
+        yield pool
+    finally:
+        try:
+            await asyncio.wait_for(pool.close(), GOODBYE.total_seconds())
+        except (TimeoutError, OSError):
+            pool.terminate()
+
+
+@asynccontextmanager
+async def _sandbox(settings: Settings, role: Role) -> AsyncIterator[Sandbox | None]:
+    """The sandbox mail server, in development mode and where no relay is set."""
+    if not settings.dev or settings.smtp_url is not None or role == "api":
+        yield None
+        return
+    async with Sandbox() as sandbox:
+        yield sandbox
+
+
+@asynccontextmanager
+async def _station(pool: Pool, dsn: str, settings: Settings, sandbox: Sandbox | None) -> AsyncIterator[Station]:
+    """What the loops work with, the report listener included."""
+    keys = [row["secret"] for row in await pool.fetch(statements("return_path_keys")["keys_newest_first"])]
+    return_paths = ReturnPaths(settings.bounce_domain, keys)
+    transport = SmtpTransport(settings.relay, connections=settings.smtp_connections, notify=settings.dsn_notify)
+    rules = SendingRules(
+        domain=settings.bounce_domain,
+        retry_first=settings.retry_first,
+        retry_max=settings.retry_max,
+        claims_in_hand=settings.smtp_connections * CLAIMS_A_CONNECTION,
+    )
+    worker = Worker(dsn)
+    async with _report_listener(pool, return_paths, settings, sandbox):
+        try:
+            yield Station(pool, settings, worker, Sender(pool, transport, return_paths, rules))
+        finally:
+            await transport.close()
+            with contextlib.suppress(Exception):  # the database may be what made us stop
+                await worker.unregister(pool)
+
+
+@asynccontextmanager
+async def _report_listener(
+    pool: Pool, return_paths: ReturnPaths, settings: Settings, sandbox: Sandbox | None
+) -> AsyncIterator[None]:
+    if settings.reports_listen is None:
+        log.warning("no delivery reports will come in: VARSEL_REPORTS_LISTEN is not set")
+        yield
+        return
+    address = MailServer.from_url(settings.reports_listen)
+    try:
+        server = await ReportIntake(pool, return_paths, settings.relayed).listen(address)
+    except OSError as error:
+        raise SettingsError(f"VARSEL_REPORTS_LISTEN: cannot listen: {error.strerror}") from error
+    if sandbox is not None:
+        sandbox.reports_to = replace(address, port=server.sockets[0].getsockname()[1])
+    try:
+        yield
+    finally:
+        server.close()
+
+
+async def _answer_requests(
+    pool: Pool, settings: Settings, sandbox: Sandbox | None, wake: Wake, listener: socket.socket, stop: asyncio.Event
+) -> None:
+    issuers: dict[str, KeySource] = {issuer.issuer: RemoteKeys(issuer) for issuer in settings.token_issuers}
+    routes: list[BaseRoute] = []
+    if settings.dev:
+        issuer = DevelopmentIssuer.open(settings.data_dir, settings.test_issuer)
+        issuers[issuer.issuer] = issuer
+        routes = [*development_routes(issuer, sandbox.mailbox if sandbox else None)]
+    app = build_app(Desk(pool, settings, BearerTokens(issuers), wake), more_routes=routes)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_graceful_shutdown=int(GOODBYE.total_seconds()),
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="answer requests")
+    await stop.wait()
+    server.should_exit = True
+    await serving
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the service, which has more to stop than this."""
+        yield

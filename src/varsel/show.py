@@ -1,0 +1,46 @@
+"""An order as an operator wants to read it: what was asked, and every step of every notification."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from uuid import UUID
+
+import asyncpg
+
+from varsel.database.connect import Pool
+from varsel.database.statements import statements
+
+SQL = statements("notifications")
+
+
+async def show_order(pool: Pool, order_id: UUID) -> str | None:
+    """The order as text; None where there is none."""
+    order = await pool.fetchrow(SQL["order_for_operator"], order_id)
+    if order is None:
+        return None
+    steps = await pool.fetch(SQL["steps_of_order"], order_id)
+    lines = [
+        f"Order {order['id']} of {order['owner']}, {order['channel']}, {order['status']} since"
+        f" {_clock(order['status_at'])}",
+        f"  placed {_clock(order['created_at'])}, to be sent {_clock(order['requested_send_time'])}"
+        + (f", sender's reference {order['senders_reference']}" if order["senders_reference"] else ""),
+    ]
+    for _, rows in groupby(steps, key=lambda row: row["id"]):
+        lines += _notification(list(rows))
+    return "\n".join(lines)
+
+
+def _notification(rows: Sequence[asyncpg.Record]) -> list[str]:
+    first = rows[0]
+    lines = ["", f"{first['recipient_address'] or '(no address)'}   {first['last_status']}   {first['id']}"]
+    for row in rows:
+        if row["changed_at"] is not None:
+            detail = f"   {row['status_detail']}" if row["status_detail"] else ""
+            lines.append(f"  {_clock(row['changed_at'])}  attempt {row['attempt']}  {row['send_status']}{detail}")
+    if first["next_attempt_at"] is not None:
+        lines.append(f"  {_clock(first['next_attempt_at'])}  next attempt is due")
+    return lines
+
+
+def _clock(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"

@@ -1,0 +1,57 @@
+"""The one narrow seam between a notification and the outside: hand over a mail, learn what became of it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A message in its envelope (RFC 5321 section 2.3.1)."""
+
+    return_path: str
+    recipient_address: str
+    envelope_id: str  # comes back in reports as Original-Envelope-Id (RFC 3461 section 4.4)
+    message: bytes  # RFC 5322, lines end in CRLF
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The relay answered 250 to the final dot: it has taken responsibility."""
+
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Not now (4yz), or the relay was not reached; nothing was handed over."""
+
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Never (5yz); `reply` is code and text as the relay gave them."""
+
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """The message was sent and no answer came: only the relay knows whether it took it."""
+
+    reply: str
+
+
+Outcome = Accepted | Deferred | Rejected | InDoubt
+
+
+class Transport(Protocol):
+    """A way out. `submit` never raises for what a relay may do; it answers with a value."""
+
+    async def submit(self, mail: Mail) -> Outcome:
+        """Hand over one mail; bounded by the transport's own timeouts."""
+        ...
+
+    async def close(self) -> None:
+        """Say goodbye to the relay."""
+        ...
