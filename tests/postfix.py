@@ -61,7 +61,7 @@ postlog unix-dgram n - n - 1 postlogd
 
 # master makes itself the leader of a process group, which its daemons stay in. The queue is thrown away, so
 # there is nothing that they should be given time for.
-RUN_WHILE_STDIN_IS_OPEN = '"$@" & read _; kill -9 -- $! -$!; wait'
+RUN_WHILE_STDIN_IS_OPEN = '"$@" & read _; kill -9 $! -$!; wait'
 
 
 def why_no_postfix() -> str | None:

@@ -70,7 +70,7 @@ class Varsel:
 @contextmanager
 def folder_in_tmp() -> Iterator[Path]:
     # Not tmp_path: PostgreSQL's user could not reach it when we are root, and a socket's path must be short.
-    folder = Path(tempfile.mkdtemp(prefix="varsel-test-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="varsel-embedded-", dir="/tmp"))
     folder.chmod(0o711)
     yield folder
     eventually(lambda: not processes_of(folder))

@@ -79,18 +79,27 @@ class OsUser:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def can_reach(self, path: Path) -> bool:
-        """Whether this user may enter the folder, or run the program, at `path`."""
+        """Whether this user may enter the folder, or run the program, at `path`.
+
+        Raises:
+            DatabaseUnavailable: we are a root that may not act as another user, as in some containers.
+        """
         if not self.is_another:
             return os.access(path, os.X_OK)
-        attempt = subprocess.run(  # noqa: S603  # no shell, and the path is one argument
-            ["/usr/bin/test", "-x", path],
-            cwd="/",
-            user=self.uid,
-            group=self.gid,
-            extra_groups=[],
-            timeout=TRY_LIMIT,
-            check=False,
-        )
+        try:
+            attempt = subprocess.run(  # noqa: S603  # no shell, and the path is one argument
+                ["/usr/bin/test", "-x", path],
+                user=self.uid,
+                group=self.gid,
+                extra_groups=[],
+                timeout=TRY_LIMIT,
+                check=False,
+            )
+        except OSError as error:
+            raise DatabaseUnavailable(
+                f"root cannot start programs as {self.name} here ({error.strerror}): run varsel as an ordinary user, "
+                "or set VARSEL_DATABASE_URL to a server of your own"
+            ) from error
         return attempt.returncode == 0
 
     def spawn(self, command: Sequence[str | Path], *, output: int, keep: int) -> subprocess.Popen[bytes]:

@@ -200,11 +200,12 @@ class _Output:
     def last_words(self) -> str:
         """The last line that says what went wrong, else the last."""
         lines = self.lines()
-        grave = [line for line in lines if " LOG: " not in line]
+        grave = [line for line in lines if any(kind in line for kind in _GRAVE)]
         return (grave or lines or ["it said nothing"])[-1].strip()
 
 
-_ABOUT_ITSELF = (" LOG: ", " FATAL: ", " PANIC: ", "initdb: ", "postgres: ")
+_GRAVE = (" FATAL: ", " PANIC: ", " error: ")
+_ABOUT_ITSELF = (*_GRAVE, " LOG: ", "initdb: ", "postgres: ")
 
 
 async def until(condition: Callable[[], bool], *, every: float, limit: float = math.inf) -> None:
