@@ -22,7 +22,7 @@ from varsel.auth.bearer import BearerTokens
 from varsel.auth.caller import CREATE_SCOPE
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.database.connect import Pool, open_pool
-from varsel.database.embedded import EmbeddedPostgres
+from varsel.database.embedded.supervisor import EmbeddedPostgres
 from varsel.database.migrate import migrate
 from varsel.database.statements import statements
 from varsel.notifications.liveness import Worker

@@ -33,10 +33,7 @@ STOP_TIMEOUT = 10.0  # seconds; it takes a few milliseconds
 MAIL_OWNER = "postfix"  # what every package compiles in: its daemons give up root for this user
 MAILBOX_OWNER = "nobody"  # virtual(8) refuses to write mailboxes as root, and as any user id below 100
 # What `postfix check` would make in the queue directory for the mail owner; `pid` stays with root.
-QUEUES = (
-    "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "maildrop", "private",
-    "public", "saved", "trace",
-)  # fmt: skip
+QUEUES = "active bounce corrupt defer deferred flush hold incoming maildrop private public saved trace".split()
 
 # service type private unprivileged chroot wakeup maxproc command: master(5)
 SERVICES = """\
@@ -58,9 +55,8 @@ scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
 
-
-# master makes itself the leader of a process group, which its daemons stay in. The queue is thrown away, so
-# there is nothing that they should be given time for.
+# master makes itself the leader of a process group, which its daemons stay in. They are given no time to finish:
+# the queue is thrown away.
 RUN_WHILE_STDIN_IS_OPEN = '"$@" & read _; kill -9 $! -$!; wait'
 
 
@@ -75,7 +71,7 @@ def why_no_postfix() -> str | None:
 
 # A developer may do without Postfix. CI may not: there the test runs, and `running_postfix` fails it.
 needs_postfix = pytest.mark.skipif(
-    why_no_postfix() is not None and os.environ.get("CI") != "true", reason=str(why_no_postfix())
+    why_no_postfix() is not None and os.environ.get("CI") != "true", reason=why_no_postfix() or ""
 )
 
 
@@ -120,13 +116,13 @@ def running_postfix(
     """
     if reason := why_no_postfix():
         pytest.fail(reason, pytrace=False)
-    nexthop = f"lmtp:inet:127.0.0.1:{reports_port}" if reports_scheme == "lmtp" else f"smtp:[127.0.0.1]:{reports_port}"
-    reports = {return_path_domain: nexthop}
+    nexthops = {"lmtp": f"lmtp:inet:127.0.0.1:{reports_port}", "smtp": f"smtp:[127.0.0.1]:{reports_port}"}
+    transport = {return_path_domain: nexthops[reports_scheme]}
     # Below /tmp and not $TMPDIR: its daemons are not root and must get through to the directory.
     with TemporaryDirectory(dir="/tmp", prefix="varsel-postfix-") as name, _reserved_port() as port:
         postfix = Postfix(port=port, directory=Path(name))
         _make_directories(postfix.directory)
-        _write_configuration(postfix, users, settings, reports)
+        _write_configuration(postfix, users, settings, transport)
         with _running_master(postfix):
             _await_greeting(postfix)
             yield postfix
@@ -227,10 +223,8 @@ def _reserved_port() -> Iterator[int]:
 def _running_master(postfix: Postfix) -> Iterator[None]:
     """Run master(8), the parent of all daemons, and leave none of them behind, even if this process is killed."""
     etc = str(postfix.directory / "etc")
-    postconf = subprocess.run(
-        ["postconf", "-c", etc, "-h", "daemon_directory"], check=True, stdout=subprocess.PIPE, text=True
-    )
-    master = f"{postconf.stdout.strip()}/master"
+    postconf = ["postconf", "-c", etc, "-h", "daemon_directory"]
+    master = f"{subprocess.check_output(postconf, text=True).strip()}/master"
     shell = subprocess.Popen(
         ["sh", "-c", RUN_WHILE_STDIN_IS_OPEN, "sh", master, "-c", etc, "-s"],  # -s: leave stdout alone
         stdin=subprocess.PIPE,

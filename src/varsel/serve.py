@@ -26,7 +26,7 @@ from varsel.auth.bearer import BearerTokens
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.auth.keys import KeySource, RemoteKeys
 from varsel.database.connect import Pool, open_pool
-from varsel.database.embedded import EmbeddedPostgres
+from varsel.database.embedded.supervisor import EmbeddedPostgres
 from varsel.database.migrate import migrate
 from varsel.database.statements import statements
 from varsel.delivery_reports.intake import ReportIntake

@@ -20,9 +20,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from varsel.database import embedded, postgres_binaries
-from varsel.database.embedded import RESTARTS, UNUSABLE, EmbeddedPostgres
-from varsel.database.postgres_binaries import find_binaries
+from varsel.database.embedded import postgres_binaries, supervisor
+from varsel.database.embedded.postgres_binaries import find_binaries
+from varsel.database.embedded.supervisor import RESTARTS, UNUSABLE, EmbeddedPostgres
 from varsel.errors import DatabaseUnavailable
 
 BINARIES = Path(os.environ["VARSEL_TEST_PG_BIN"]) if os.environ.get("VARSEL_TEST_PG_BIN") else None
@@ -33,7 +33,7 @@ only_root = pytest.mark.skipif(not WE_ARE_ROOT, reason="only root runs PostgreSQ
 VARSEL = """
 import asyncio, sys
 from pathlib import Path
-from varsel.database.embedded import EmbeddedPostgres
+from varsel.database.embedded.supervisor import EmbeddedPostgres
 from varsel.logs import configure_logs
 
 configure_logs("ERROR")
@@ -306,7 +306,7 @@ def test_an_attached_process_takes_over_from_a_killed_owner_and_no_acknowledged_
 def test_an_attached_process_with_another_major_does_not_go_on_with_an_empty_database(
     root: Path, start: Callable[[], Varsel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "WATCH", 0.05)
+    monkeypatch.setattr(supervisor, "WATCH", 0.05)
     owner = start()
     assert owner.part() == "owner"
     attached = EmbeddedPostgres(root, binaries=programs(tmp_path, version="99.1", initdb="exit 1"))

@@ -19,11 +19,11 @@ from subprocess import SubprocessError
 import asyncpg
 import structlog
 
-from varsel.database.os_user import OsUser
-from varsel.database.owner_lock import OwnerLock
-from varsel.database.postgres_binaries import copy_binaries, find_binaries
-from varsel.database.postgres_folder import PostgresFolder
-from varsel.database.postgres_server import INITDB_LIMIT, READY_LIMIT, SUPERUSER, Cluster, Server, until
+from varsel.database.embedded.os_user import OsUser
+from varsel.database.embedded.owner_lock import OwnerLock
+from varsel.database.embedded.postgres_binaries import copy_binaries, find_binaries
+from varsel.database.embedded.postgres_folder import PostgresFolder
+from varsel.database.embedded.postgres_server import INITDB_LIMIT, READY_LIMIT, SUPERUSER, Cluster, Server, until
 from varsel.errors import DatabaseUnavailable
 
 ROLE = "varsel"  # no superuser: whoever abuses our statements must not reach files and programs

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import structlog
 
-from varsel.database.os_user import OsUser
+from varsel.database.embedded.os_user import OsUser
 from varsel.errors import DatabaseUnavailable
 
 SOCKET = ".s.PGSQL.5432"

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import structlog
 
-from varsel.database.os_user import OsUser
-from varsel.database.postgres_binaries import Binaries
-from varsel.database.postgres_folder import PostgresFolder, make_private
+from varsel.database.embedded.os_user import OsUser
+from varsel.database.embedded.postgres_binaries import Binaries
+from varsel.database.embedded.postgres_folder import PostgresFolder, make_private
 from varsel.errors import DatabaseUnavailable
 
 SUPERUSER = "postgres"
@@ -198,10 +198,11 @@ class _Output:
         return []
 
     def last_words(self) -> str:
-        """The last line that says what went wrong, else the last."""
+        """The first line that says what went wrong, for others follow from it; else the last."""
         lines = self.lines()
-        grave = [line for line in lines if any(kind in line for kind in _GRAVE)]
-        return (grave or lines or ["it said nothing"])[-1].strip()
+        # "The database system is starting up" and the like are for those who came too early.
+        grave = (line for line in lines if any(kind in line for kind in _GRAVE) and "system is" not in line)
+        return next(grave, lines[-1] if lines else "it said nothing").strip()
 
 
 _GRAVE = (" FATAL: ", " PANIC: ", " error: ")

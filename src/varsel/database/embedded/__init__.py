@@ -1,0 +1,1 @@
+"""PostgreSQL as a child of ours, for those who have none: evaluation, development and tests."""
