@@ -11,14 +11,13 @@ import asyncio
 import random
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from pathlib import Path
 
+from bench.relay_thread import relay_thread
 from bench.service import Service
 from varsel.sandbox.handler import Answer, Envelope, Handler
-from varsel.sandbox.smtp_server import SmtpServer
 
 SETTLE_LIMIT = 30.0  # seconds after the last start
 
@@ -36,24 +35,12 @@ class SlowRelay(Handler):
         return None
 
 
-class RelayThread:
-    """The relay in a thread of its own, so that it outlives every kill."""
-
-    def __init__(self, relay: Handler) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        server = SmtpServer(relay)
-        asyncio.run_coroutine_threadsafe(server.start(), self._loop).result(10)
-        self.port = server.port
-
-
 def main() -> int:
+    """Run it; 1 where anything was lost or left open."""
     options = _options()
     random.seed(options.seed)
     relay = SlowRelay(options.milliseconds / 1000)
-    port = RelayThread(relay).port
-    with tempfile.TemporaryDirectory(prefix="varsel-chaos-") as folder:
+    with relay_thread(relay) as port, tempfile.TemporaryDirectory(prefix="varsel-chaos-") as folder:
         Path(folder).chmod(0o711)
         service = Service(Path(folder), port)
         service.start()
@@ -80,7 +67,7 @@ def _kill_and_count(service: Service, relay: SlowRelay, options: argparse.Namesp
     path = f"/notifications/api/v1/orders/{answer.json()['orderId']}/notifications/email"
     share = options.mails // (options.kills + 1)
     for kill in range(1, options.kills + 1):
-        _wait_for(lambda wanted=share * kill: relay.taken.total() >= wanted)  # type: ignore[misc]
+        _wait_for(lambda wanted=share * kill: relay.taken.total() >= wanted)
         time.sleep(random.uniform(0, 0.02))
         service.kill()
         print(f"kill {kill}: after {relay.taken.total()} mails at the relay")
@@ -98,7 +85,8 @@ def _kill_and_count(service: Service, relay: SlowRelay, options: argparse.Namesp
     lost = options.mails - len(relay.taken)
     doubled = relay.taken.total() - len(relay.taken)
     is_open = statuses["New"] + statuses["Sending"]
-    print(f"seed {options.seed}: {options.mails} mails, {options.kills} kills, settled {settled:.1f} s after the last start")
+    print(f"seed {options.seed}: {options.mails} mails, {options.kills} kills")
+    print(f"settled {settled:.1f} s after the last start")
     print(f"lost {lost}, doubled {doubled} ({doubled / max(1, options.kills):.1f} a kill), statuses {dict(statuses)}")
     return 1 if lost or is_open else 0
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import aiosmtplib
 
-from bench.kill_while_sending import RelayThread
+from bench.relay_thread import relay_thread
 from bench.service import Service
 from varsel.sandbox.handler import Answer, Envelope, Handler
 
@@ -37,13 +37,13 @@ class ClockRelay(Handler):
 
 
 def main() -> None:
+    """Run it and print percentiles."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--orders", type=int, default=300)
     parser.add_argument("--pause", type=float, default=0.02, help="seconds between orders: the machine is idle")
     options = parser.parse_args()
     relay = ClockRelay()
-    port = RelayThread(relay).port
-    with tempfile.TemporaryDirectory(prefix="varsel-bench-") as folder:
+    with relay_thread(relay) as port, tempfile.TemporaryDirectory(prefix="varsel-bench-") as folder:
         Path(folder).chmod(0o711)
         service = Service(Path(folder), port)
         service.start()
@@ -51,7 +51,7 @@ def main() -> None:
             _measure(service, relay, options.orders, options.pause)
         finally:
             service.stop()
-    yardstick = asyncio.run(_bare_transactions(port, options.orders))
+        yardstick = asyncio.run(_bare_transactions(port, options.orders))
     _print("bare SMTP transaction (yardstick)", yardstick)
 
 

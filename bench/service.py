@@ -15,25 +15,37 @@ START_LIMIT = 90.0  # seconds
 
 
 class Service:
-    """`varsel serve --dev` in a data directory, handing its mail to the relay on this port."""
+    """`varsel serve --dev` in a data directory, handing its mail to the relay on this port, or to its sandbox."""
 
-    def __init__(self, data_dir: Path, relay_port: int, port: int = 0) -> None:
+    def __init__(self, data_dir: Path, relay_port: int | None = None, *arguments: str, **settings: str) -> None:
         self._data_dir = data_dir
-        self._relay_port = relay_port
-        self._port = port
+        self._arguments = arguments
+        self._settings = settings
+        if relay_port is not None:
+            self._settings["VARSEL_SMTP_URL"] = f"smtp://127.0.0.1:{relay_port}"
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
+
+    @property
+    def log(self) -> str:
+        """What it has said on stdout and stderr."""
+        return (self._data_dir / "log").read_text(encoding="utf-8")
+
+    @property
+    def pid(self) -> int:
+        """The number of the process that runs, or ran last."""
+        assert self._process is not None
+        return self._process.pid
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         ready = self._data_dir / "public-url"
         ready.unlink(missing_ok=True)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
-        environment["VARSEL_SMTP_URL"] = f"smtp://127.0.0.1:{self._relay_port}"
-        command = [sys.executable, "-m", "varsel", "serve", "--dev", "--port", str(self._port)]
+        command = [sys.executable, "-m", "varsel", "serve", "--dev", "--port", "0", "--data-dir", str(self._data_dir)]
         with (self._data_dir / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "--data-dir", str(self._data_dir)], stdout=log, stderr=log, env=environment
+                [*command, *self._arguments], stdout=log, stderr=log, env=environment | self._settings
             )
         deadline = time.monotonic() + START_LIMIT
         while not ready.exists():
@@ -48,13 +60,15 @@ class Service:
         self._process.kill()
         self._process.wait()
 
-    def stop(self) -> None:
-        """SIGTERM, and SIGKILL where that is not enough."""
-        if self._process is not None and self._process.poll() is None:
+    def stop(self) -> int:
+        """SIGTERM, and SIGKILL where that is not enough within the ten seconds promised; returns the exit code."""
+        assert self._process is not None
+        if self._process.poll() is None:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(12)
+                self._process.wait(10)
             self.kill()
+        return self._process.returncode
 
     @contextmanager
     def owner(self) -> Iterator[httpx2.Client]:

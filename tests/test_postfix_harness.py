@@ -155,6 +155,7 @@ def test_a_relay_leaves_neither_files_nor_a_listener_behind() -> None:
 
     assert not relay.directory.exists()
     with socket.socket() as taker:
+        taker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that end do not count
         taker.bind(("127.0.0.1", relay.port))  # refused while anybody listens there
 
 
@@ -166,8 +167,13 @@ def test_a_relay_dies_with_the_process_that_started_it() -> None:
         "    print(relay.port, relay.directory, flush=True)\n"
         "    input()\n"
     )
-    command = [sys.executable, "-c", run_for_ever]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", run_for_ever],
+        cwd=Path(__file__).parents[1],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
         assert process.stdout is not None
         port, directory = process.stdout.readline().split()
         with socket.create_connection(("127.0.0.1", int(port)), timeout=20) as client:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
+import asyncpg
+
 from varsel.auth.caller import CREATE_SCOPE
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.database.connect import Pool, open_pool
@@ -78,15 +80,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _settings_of(options: argparse.Namespace) -> Settings:
+def _settings_of(options: argparse.Namespace, *, is_service: bool = False) -> Settings:
     given = {name: getattr(options, name, None) for name in ("host", "port", "dev", "data_dir")}
     settings = load_settings(**given)
-    configure_logs(settings.log_level)
+    # Beside a command's own output only trouble is worth a line.
+    configure_logs(settings.log_level if is_service else "ERROR")
     return settings
 
 
 def _serve(options: argparse.Namespace) -> None:
-    serve(_settings_of(options), options.role, _announce)
+    serve(_settings_of(options, is_service=True), options.role, _announce)
 
 
 def _announce(settings: Settings) -> None:
@@ -154,6 +157,8 @@ def _with_database(settings: Settings, act: Callable[[Pool], Awaitable[T]]) -> T
         pool = await open_pool(dsn, connections=2)
         try:
             return await act(pool)
+        except asyncpg.UndefinedTableError as error:
+            raise DatabaseUnavailable("the database has no schema yet: run varsel migrate") from error
         finally:
             await pool.close()
 

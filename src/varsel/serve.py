@@ -17,6 +17,7 @@ from typing import Literal
 import structlog
 import uvicorn
 import uvloop
+from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from varsel.api.app import build_app
@@ -79,7 +80,6 @@ def database_dsn(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | N
         return
     postgres = EmbeddedPostgres(settings.data_dir, binaries=settings.pg_bin, os_user=settings.pg_os_user)
     postgres.start()
-    log.warning("embedded PostgreSQL is for evaluation and development: production wants VARSEL_DATABASE_URL")
     try:
         yield postgres.dsn, postgres
     finally:
@@ -114,6 +114,7 @@ async def _serve(
     wake = Wake()
     async with AsyncExitStack() as stack:
         if postgres is not None:
+            log.warning("embedded PostgreSQL is for evaluation and development: production wants VARSEL_DATABASE_URL")
             await stack.enter_async_context(_supervised(postgres, stop))
         pool = await stack.enter_async_context(_pool(dsn, settings.database_connections))
         await migrate(pool)
@@ -125,7 +126,9 @@ async def _serve(
             station = await stack.enter_async_context(_station(pool, dsn, settings, sandbox))
             tasks.append(asyncio.create_task(run_loops(station, wake, stop), name="worker"))
         if role != "worker":
-            tasks.append(asyncio.create_task(_answer_requests(pool, settings, sandbox, wake, listener, stop)))
+            server = _Server(_api(pool, settings, sandbox, wake))
+            tasks.append(asyncio.create_task(server.run_until(stop, listener), name="answer requests"))
+            await server.wait_until_started()
         log.info("service started", role=role, port=settings.port)
         ready(settings)
         await _until_stopped(tasks, stop)
@@ -233,37 +236,54 @@ async def _report_listener(
         server.close()
 
 
-async def _answer_requests(
-    pool: Pool, settings: Settings, sandbox: Sandbox | None, wake: Wake, listener: socket.socket, stop: asyncio.Event
-) -> None:
+def _api(pool: Pool, settings: Settings, sandbox: Sandbox | None, wake: Wake) -> Starlette:
     issuers: dict[str, KeySource] = {issuer.issuer: RemoteKeys(issuer) for issuer in settings.token_issuers}
     routes: list[BaseRoute] = []
     if settings.dev:
         issuer = DevelopmentIssuer.open(settings.data_dir, settings.test_issuer)
         issuers[issuer.issuer] = issuer
         routes = [*development_routes(issuer, sandbox.mailbox if sandbox else None)]
-    app = build_app(Desk(pool, settings, BearerTokens(issuers), wake), more_routes=routes)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            backlog=BACKLOG,
-            timeout_graceful_shutdown=int(GOODBYE.total_seconds()),
-        )
-    )
-    serving = asyncio.create_task(server.serve(sockets=[listener]), name="answer requests")
-    await stop.wait()
-    server.should_exit = True
-    await serving
+    return build_app(Desk(pool, settings, BearerTokens(issuers), wake), more_routes=routes)
 
 
 class _Server(uvicorn.Server):
+    """Answers requests until the service stops; signals are the service's, which has more to stop than this."""
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                backlog=BACKLOG,
+                timeout_graceful_shutdown=int(GOODBYE.total_seconds()),
+            )
+        )
+        self._has_started = asyncio.Event()
+
+    async def run_until(self, stop: asyncio.Event, listener: socket.socket) -> None:
+        """Accept connections until `stop` is set; then finish the answers under way."""
+        serving = asyncio.create_task(self.serve(sockets=[listener]), name="accept connections")
+        serving.add_done_callback(lambda _: self._has_started.set())
+        serving.add_done_callback(lambda _: stop.set())
+        await stop.wait()
+        self.should_exit = True
+        await serving
+
+    async def wait_until_started(self) -> None:
+        """Return once connections are accepted."""
+        await self._has_started.wait()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open for connections, and say so."""
+        await super().startup(sockets)
+        self._has_started.set()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the service, which has more to stop than this."""
+        """Do not."""
         yield
