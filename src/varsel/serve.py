@@ -120,6 +120,7 @@ async def _serve(
         await migrate(pool)
         sandbox = await stack.enter_async_context(_sandbox(settings, role))
         if settings.dev:
+            log.warning("development mode: a test issuer is trusted, so any caller can be any service owner")
             settings = for_development(settings, smtp_port=sandbox.port if sandbox else 0)
         tasks: list[asyncio.Task[None]] = []
         if role != "api":
