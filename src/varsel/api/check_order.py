@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from msgspec import UnsetType
 
 from varsel.api.email_address import is_deliverable
+from varsel.api.read_body import body_is_missing
 from varsel.api.wire import EmailOrderRequest, EmailTemplateRequest, OrderRequest, RecipientRequest
 from varsel.errors import InvalidOrder
 from varsel.notifications.compose import split_mailbox
@@ -24,8 +25,10 @@ ERRORS_LIMIT = 200  # messages in one answer, as the original
 EARLIEST = timedelta(minutes=5)  # so long ago a send time may be, for clocks that differ
 
 _TIMESTAMP = re.compile(
-    r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(?P<fraction>\.\d+)?)?(?P<zone>Z|[+-]\d{2}:\d{2})?)?", re.ASCII
+    r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?",
+    re.ASCII,
 )
+_TOO_FINE = re.compile(r"(\.\d{6})\d+", re.ASCII)
 _PUBLIC_HOST = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}", re.ASCII)
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 # What no header may hold and no reader would miss: C0, DEL, C1, and Unicode's own line and paragraph breaks.
@@ -44,9 +47,10 @@ def email_order(request: EmailOrderRequest, owner: str, default_from: str) -> Ne
     Raises:
         InvalidOrder: names everything that is wrong.
     """
+    send_time = _send_time(request)
+    _require(Recipients=request.recipients, Subject=_text(request.subject), Body=_text(request.body))
     template = EmailTemplateRequest("", request.subject, request.body, request.content_type)
-    _require(Subject=request.subject, Body=request.body, Recipients=request.recipients)
-    return _checked(request, Channel.EMAIL, template, owner, default_from, keeps_mobile_number=False)
+    return _checked(request, send_time, Channel.EMAIL, template, owner, default_from)
 
 
 def order(request: OrderRequest, owner: str, default_from: str) -> NewOrder:
@@ -55,36 +59,41 @@ def order(request: OrderRequest, owner: str, default_from: str) -> NewOrder:
     Raises:
         InvalidOrder: names everything that is wrong.
     """
-    template = request.email_template
-    if template is not None:
-        names = {"FromAddress": template.from_address, "Subject": template.subject, "Body": template.body}
-        nulls = {name: [f"The {name} field is required."] for name, value in names.items() if value is None}
-        if nulls:
-            raise InvalidOrder({f"EmailTemplate.{name}": messages for name, messages in nulls.items()})
-    if request.recipients is None:
-        _require(Recipients=None)
-    return _checked(request, request.notification_channel, template, owner, default_from, keeps_mobile_number=True)
+    send_time = _send_time(request)
+    template = request.email_template or EmailTemplateRequest()
+    _require(
+        **{
+            "Recipients": request.recipients,
+            "EmailTemplate.FromAddress": template.from_address,
+            "EmailTemplate.Subject": template.subject,
+            "EmailTemplate.Body": template.body,
+        }
+    )
+    return _checked(request, send_time, request.notification_channel, request.email_template, owner, default_from)
 
 
-def _require(**fields: object) -> None:
-    missing = [
-        name for name, value in fields.items() if value is None or (isinstance(value, str) and not value.strip())
-    ]
+def _require(**members: object) -> None:
+    """The first stage: members that must not be null."""
+    missing = [key for key, value in members.items() if value is None]
     if missing:
-        raise InvalidOrder({name: [f"The {name} field is required."] for name in missing})
+        raise InvalidOrder({key: [f"The {key.rpartition('.')[2]} field is required."] for key in missing})
+
+
+def _text(text: str | None) -> str | None:
+    return text if text and text.strip() else None
 
 
 def _checked(
     request: EmailOrderRequest | OrderRequest,
+    send_time: datetime,
     channel: Channel | None,
     template: EmailTemplateRequest | None,
     owner: str,
     default_from: str,
-    *,
-    keeps_mobile_number: bool,
 ) -> NewOrder:
+    """The second stage: every rule speaks."""
     reasons: Reasons = defaultdict(list)
-    send_time = _send_time(request.requested_send_time, reasons)
+    _check_send_time(send_time, reasons)
     _check_condition_endpoint(request.condition_endpoint, reasons)
     _check_resource(request.resource_id, request.resource_action, reasons)
     _check_channel(channel, reasons)
@@ -92,12 +101,13 @@ def _checked(
     _check_recipients(request.recipients or [], reasons)
     if reasons or channel is None or template is None:
         raise InvalidOrder(_first(reasons))
+    keeps_mobile_number = isinstance(request, OrderRequest)  # the other one has no use for it
     return NewOrder(
         owner=owner,
         channel=channel,
         recipients=[_recipient(recipient, keeps_mobile_number) for recipient in request.recipients or []],
         template=_template(template, default_from),
-        requested_send_time=send_time,
+        requested_send_time=send_time.astimezone(UTC),
         senders_reference=request.senders_reference,
         ignore_reservation=request.ignore_reservation,
         resource_id=request.resource_id,
@@ -106,33 +116,38 @@ def _checked(
     )
 
 
-def _send_time(text: str | UnsetType, reasons: Reasons) -> datetime:
-    now = datetime.now(UTC)
+def _send_time(request: EmailOrderRequest | OrderRequest) -> datetime:
+    """When to send, with or without a time zone; a text that is no time ends the first stage, alone."""
+    text = request.requested_send_time
     if isinstance(text, UnsetType):
-        return now
-    match = _TIMESTAMP.fullmatch(text)
+        return datetime.now(UTC)
     try:
+        if not _TIMESTAMP.fullmatch(text):
+            raise ValueError(text)
         # Python keeps microseconds; the further digits that real clients send are dropped.
-        moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)) if match else None
-        # UTC must be within the calendar too: the year 1 in Oslo is the year 0 in UTC.
-        moment = moment.astimezone(UTC) if moment and moment.tzinfo else moment
-    except (ValueError, OverflowError):
-        moment = None
-    if moment is None:
-        raise InvalidOrder({"$.requestedSendTime": ["The JSON value could not be converted to a date and time."]})
+        moment = datetime.fromisoformat(_TOO_FINE.sub(r"\1", text))
+        # UTC must be within the calendar too: the first hour of the year 1 in Oslo is the year 0 in UTC.
+        moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        message = "The JSON value could not be converted to a date and time. Path: $.requestedSendTime."
+        raise InvalidOrder({"$.requestedSendTime": [message], **body_is_missing(type(request))}) from error
+    return moment
+
+
+def _check_send_time(moment: datetime, reasons: Reasons) -> None:
     if moment.tzinfo is None:
         reasons["RequestedSendTime"].append("The requested send time value must have specified a time zone.")
         moment = moment.replace(tzinfo=UTC)
-    if moment < now - EARLIEST:
+    if moment < datetime.now(UTC) - EARLIEST:
         reasons["RequestedSendTime"].append("Send time must be in the future. Leave blank to send immediately.")
-    return moment
 
 
 def _check_condition_endpoint(url: str | None, reasons: Reasons) -> None:
     if url is None:
         return
     try:
-        parts = urlsplit(url)
+        # urlsplit drops line breaks and tabs silently; what is stored and asked later must be what was checked.
+        parts = urlsplit("" if _CONTROL.search(url) else url)
         is_valid = parts.scheme in ("http", "https") and bool(_PUBLIC_HOST.fullmatch(parts.hostname or ""))
         _ = parts.port  # a port that is no number is found out only when asked for
     except ValueError:

@@ -22,7 +22,7 @@ async def post_email_order(request: Request) -> Response:
     """`POST /orders/email`."""
     desk, caller = desk_of(request), await caller_of(request)
     body = await read_body(request, desk.settings.max_body)
-    wanted = read_as(body, EmailOrderRequest, "emailNotificationOrderRequest")
+    wanted = read_as(body, EmailOrderRequest)
     checked = email_order(wanted, caller.owner or "", desk.settings.sender)
     owner_of(caller)  # after the body, as the contract has it: a caller without owner still learns what is wrong
     return await _placed(request, checked)
@@ -32,7 +32,7 @@ async def post_order(request: Request) -> Response:
     """`POST /orders`."""
     desk, caller = desk_of(request), await caller_of(request)
     body = await read_body(request, desk.settings.max_body)
-    wanted = read_as(body, OrderRequest, "notificationOrderRequest")
+    wanted = read_as(body, OrderRequest)
     checked = order(wanted, caller.owner or "", desk.settings.sender)
     owner_of(caller)
     return await _placed(request, checked)

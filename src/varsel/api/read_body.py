@@ -12,10 +12,11 @@ from typing import Any, TypeVar, get_args
 import msgspec
 from starlette.requests import Request
 
+from varsel.api.wire import AnyOrderRequest
 from varsel.errors import InvalidOrder, VarselError
 from varsel.orders.order import Channel, ContentType
 
-T = TypeVar("T", bound=msgspec.Struct)
+T = TypeVar("T", bound=AnyOrderRequest)
 
 # The numbers that clients of the original send for names.
 _NUMBERED: dict[type[StrEnum], tuple[StrEnum, ...]] = {
@@ -53,13 +54,13 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def read_as(body: bytes, wire_type: type[T], parameter: str) -> T:
-    """The body as this wire type; `parameter` is the contract's name for the body in error keys.
+def read_as(body: bytes, wire_type: type[T]) -> T:
+    """The body as this wire type.
 
     Raises:
         InvalidOrder: not JSON, or a member that cannot be read; says where.
     """
-    missing = {parameter: [f"The {parameter} field is required."]}
+    missing = body_is_missing(wire_type)
     if not body.strip():
         raise InvalidOrder({"": ["A non-empty request body is required."], **missing})
     if _NUL.search(body):
@@ -75,6 +76,11 @@ def read_as(body: bytes, wire_type: type[T], parameter: str) -> T:
         raise InvalidOrder({**_where(error), **missing}) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidOrder({"$": [f"The JSON value could not be read: {error}."], **missing}) from error
+
+
+def body_is_missing(wire_type: type[AnyOrderRequest]) -> dict[str, list[str]]:
+    """What the contract adds when the body cannot be read: to its framework the whole parameter is then missing."""
+    return {wire_type.parameter: [f"The {wire_type.parameter} field is required."]}
 
 
 def _where(error: msgspec.ValidationError) -> dict[str, list[str]]:
@@ -97,10 +103,13 @@ def _usual_spelling(value: Any, wanted: Any) -> Any:
 
 def _usual_members(value: dict[str, Any], struct: type[msgspec.Struct]) -> dict[str, Any]:
     fields = {field.encode_name.lower(): field for field in msgspec.structs.fields(struct)}
-    members = {}
+    members: dict[str, Any] = {}
     for name, member in value.items():
         field = fields.get(name.lower())
-        if field is not None and (member is not None or not _may_be_absent(field)):
+        if field is None:
+            continue
+        members.pop(field.encode_name, None)  # of a member that is given twice the last one counts
+        if member is not None or not _may_be_absent(field):
             members[field.encode_name] = _usual_spelling(member, field.type)
     return members
 

@@ -5,6 +5,7 @@ Types whose name ends in Request are read, the others are written. Written nulls
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -30,7 +31,11 @@ class EmailTemplateRequest(Struct, frozen=True, rename="camel", forbid_unknown_f
     content_type: ContentType | None = None
 
 
-class _OrderRequest(Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+class AnyOrderRequest(Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """What every body that places an order may hold."""
+
+    parameter: ClassVar[str]  # what error keys call the whole body
+
     senders_reference: str | None = None
     requested_send_time: str | UnsetType = UNSET
     condition_endpoint: str | None = None
@@ -40,16 +45,20 @@ class _OrderRequest(Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     resource_action: str | None = None
 
 
-class EmailOrderRequest(_OrderRequest, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+class EmailOrderRequest(AnyOrderRequest, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """The body of `POST /orders/email`."""
+
+    parameter = "emailNotificationOrderRequest"
 
     subject: str | None = None
     body: str | None = None
     content_type: ContentType | None = None
 
 
-class OrderRequest(_OrderRequest, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+class OrderRequest(AnyOrderRequest, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """The body of `POST /orders`."""
+
+    parameter = "notificationOrderRequest"
 
     notification_channel: Channel | None = None
     email_template: EmailTemplateRequest | None = None

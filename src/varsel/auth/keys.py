@@ -38,13 +38,18 @@ class RemoteKeys:
 
     async def find_key(self, key_id: str | None) -> jwt.PyJWK | None:
         """The key with this id, fetched anew where it is unknown or the keys are old."""
-        now = time.monotonic()
         is_known = self._pick(key_id) is not None
-        if (not is_known or now - self._fetched_at > REFRESH_AFTER) and now - self._tried_at > UNKNOWN_KEY_PAUSE:
-            async with self._fetching:
-                if self._tried_at < now:  # nobody else has fetched while we waited
+        if not is_known or (self._is_old() and not self._fetching.locked()):
+            async with self._fetching:  # whoever asks while the keys are on their way waits for them
+                if (self._pick(key_id) is None or self._is_old()) and self._may_fetch():
                     await self._fetch()
         return self._pick(key_id)
+
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._fetched_at > REFRESH_AFTER
+
+    def _may_fetch(self) -> bool:
+        return time.monotonic() - self._tried_at > UNKNOWN_KEY_PAUSE
 
     def _pick(self, key_id: str | None) -> jwt.PyJWK | None:
         if key_id is None and len(self._keys) == 1:

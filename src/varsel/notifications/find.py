@@ -35,9 +35,12 @@ class OrderReference:
 
 
 async def find_order_reference(pool: Pool, order_id: UUID, owner: str) -> OrderReference | None:
-    """None where the owner has no such order."""
+    """None where the owner has no such order. A blank reference counts as none here, as in the original."""
     row = await pool.fetchrow(SQL["senders_reference_of_order"], order_id, owner)
-    return OrderReference(row["senders_reference"]) if row else None
+    if row is None:
+        return None
+    reference = row["senders_reference"]
+    return OrderReference(reference if reference and reference.strip() else None)
 
 
 async def notifications_of_order(pool: Pool, order_id: UUID) -> AsyncIterator[Sequence[Notification]]:

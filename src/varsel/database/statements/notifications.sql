@@ -1,6 +1,6 @@
 -- name: senders_reference_of_order
--- One row, or none where the owner has no such order. A blank reference is stored, but not told here.
-SELECT nullif(btrim(senders_reference), '') AS senders_reference
+-- One row, or none where the owner has no such order.
+SELECT senders_reference
   FROM orders
  WHERE id = $1
    AND owner = $2;
