@@ -167,6 +167,7 @@ def sender(pool: Pool, transport: SmtpTransport, return_paths: ReturnPaths) -> S
         retry_first=timedelta(seconds=60),
         retry_max=timedelta(hours=1),
         claims_in_hand=16,
+        unrecorded=8,
     )
     return Sender(pool, transport, return_paths, rules)
 

@@ -33,7 +33,9 @@ async def sandbox(pool: Pool, dsn: str, settings: Settings, return_paths: Return
     async with Sandbox(reports_to=reports_to, report_delay=timedelta(milliseconds=20)) as sandbox:
         relay = MailServer("smtp", "127.0.0.1", sandbox.port)
         transport = SmtpTransport(relay, connections=4, notify=("success", "failure", "delay"))
-        rules = SendingRules("bounce.varsel.test", timedelta(seconds=0.1), timedelta(hours=1), claims_in_hand=64)
+        rules = SendingRules(
+            "bounce.varsel.test", timedelta(seconds=0.1), timedelta(hours=1), claims_in_hand=64, unrecorded=8
+        )
         station = Station(pool, settings, Worker(dsn), Sender(pool, transport, return_paths, rules))
         stop = asyncio.Event()
         loops = asyncio.create_task(run_loops(station, Wake(), stop))

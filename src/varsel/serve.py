@@ -47,6 +47,7 @@ Ready = Callable[[Settings], None]
 
 GOODBYE = timedelta(seconds=2)  # for answers under way, and for connections to close
 CLAIMS_A_CONNECTION = 32  # what a connection sends in well under a second
+UNRECORDED_A_CONNECTION = 2  # one at the relay, and one whose result is being written meanwhile
 BACKLOG = 2048  # connections that wait to be accepted
 
 
@@ -205,6 +206,7 @@ async def _station(pool: Pool, dsn: str, settings: Settings, sandbox: Sandbox | 
         retry_first=settings.retry_first,
         retry_max=settings.retry_max,
         claims_in_hand=settings.smtp_connections * CLAIMS_A_CONNECTION,
+        unrecorded=settings.smtp_connections * UNRECORDED_A_CONNECTION,
     )
     worker = Worker(dsn)
     async with _report_listener(pool, return_paths, settings, sandbox):

@@ -36,7 +36,7 @@ async def test_an_order_is_cancelled_in_time(client: httpx2.AsyncClient) -> None
     status = answer.json()["processingStatus"]
     assert (answer.status_code, status["status"]) == (200, "Cancelled")
     assert status["description"] == "Order processing was stopped due to order being cancelled."
-    assert status["lastUpdate"] > answer.json()["created"]
+    assert datetime.fromisoformat(status["lastUpdate"]) > datetime.fromisoformat(answer.json()["created"])
     assert answer.json() == (await client.get(f"{ORDERS}/{order_id}/status")).json()
     assert answer.json()["sendersReference"] == "ref"
 

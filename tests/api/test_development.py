@@ -1,7 +1,7 @@
 """Development mode: test tokens under the paths that real clients ask, and the sandbox's mails."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import httpx2
@@ -135,8 +135,7 @@ async def test_the_sandbox_lists_what_it_received_newest_first(visitor: httpx2.A
     listed = (await visitor.get("/sandbox/messages")).json()
 
     assert [message["id"] for message in listed] == [second.id, first.id]
-    received_at = datetime.fromisoformat(listed[1].pop("receivedAt"))
-    assert received_at.replace(microsecond=0) == first.received_at.astimezone(UTC).replace(microsecond=0)
+    assert datetime.fromisoformat(listed[1].pop("receivedAt")) == first.received_at
     assert listed[1] == {
         "id": first.id,
         "returnPath": "b@bounce.varsel.test",

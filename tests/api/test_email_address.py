@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from varsel.api.email_address import is_deliverable
 
-LABEL = st.from_regex(r"[A-Za-z0-9-]{1,8}|[a-z0-9]--[a-z0-9]{1,3}|xn--[a-z0-9]{1,6}|[a-z]{62,65}", fullmatch=True)
+LABEL = st.text("aZ0-", min_size=1, max_size=6) | st.sampled_from(["xn--a", "xn--blbr-0nah0j", "b" * 63, "b" * 64])
 TOP = st.sampled_from(["no", "com", "test", "local", "LOCALHOST", "invalid", "arpa", "onion", "example", "x", "c1"])
-LOCAL_PART = st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,12}|[a-z]{63,65}|[æøå]{1,33}", fullmatch=True)
+LOCAL_PART = st.text("aZ0.!#$%&'*+/=?^_`{|}~-", min_size=1, max_size=8) | st.sampled_from(
+    ["a" * 64, "a" * 65, "æ" * 33]
+)
 DOMAIN = st.builds(lambda labels, top: ".".join([*labels, top]), st.lists(LABEL, min_size=1, max_size=4), TOP)
 LIKELY = st.builds(lambda local_part, domain: f"{local_part}@{domain}", LOCAL_PART, DOMAIN)
 
@@ -27,7 +29,7 @@ def oracle(address: str) -> bool:
 @example(address="a@xn--a.no")
 @example(address=f"{'a' * 64}@{'b' * 63}.{'c' * 63}.{'d' * 61}.no")
 @example(address=f"{'a' * 64}@{'b' * 63}.{'c' * 63}.{'d' * 57}.no")
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 def test_an_address_is_taken_exactly_where_the_oracle_takes_it(address: str) -> None:
     assert is_deliverable(address) == oracle(address.strip())
 

@@ -1,13 +1,15 @@
 """What is answered to what cannot be served, and while the database is away."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx2
 import pytest
+import structlog
 
 from tests.api.bodies import ORDERS, UNKNOWN, email_body, order_body
 from varsel.database.connect import Pool
+from varsel.logs import configure_logs
 from varsel.settings import Settings
 
 MAX_BODY = 2_000
@@ -174,3 +176,32 @@ async def test_connections_that_were_cut_cost_no_more_than_a_second_try(
 
     assert first.status_code in (202, 503)
     assert answers[-1].status_code == 202
+
+
+@pytest.fixture
+async def broken_database(pool: Pool) -> AsyncIterator[None]:
+    """A database that refuses every order and quotes it when it does."""
+    await pool.execute("ALTER TABLE orders ADD CONSTRAINT nothing_goes CHECK (false)")
+    yield
+    await pool.execute("ALTER TABLE orders DROP CONSTRAINT nothing_goes")
+
+
+@pytest.fixture
+def default_logs() -> Iterator[None]:
+    """Puts back how log lines are written, after a test that has changed it."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("broken_database", "default_logs")
+async def test_a_failure_of_our_own_is_an_empty_500_and_its_log_quotes_no_order(
+    client: httpx2.AsyncClient, orders_placed: list[None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs("INFO")
+
+    answer = await client.post(f"{ORDERS}/email", json=email_body(subject="Hemmelig", sendersReference="sak 7"))
+
+    log = capsys.readouterr().err
+    assert (answer.status_code, answer.content, orders_placed) == (500, b"", [])
+    assert "CheckViolationError" in log
+    assert not [word for word in ("Hemmelig", "sak 7", "kari@sandbox.test", "Hei") if word in log]

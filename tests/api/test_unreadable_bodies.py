@@ -20,9 +20,9 @@ HEADERS = {"Content-Type": "application/json"}
 REST = json.dumps(email_body()).removeprefix("{").encode()
 
 over_http = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
-in_memory = settings(max_examples=150, deadline=None, derandomize=True)
+in_memory = settings(max_examples=100, deadline=None, derandomize=True)
 
 # Members by their own names, so that what lies behind the names is reached too.
 NAMES = [
@@ -201,13 +201,13 @@ async def test_what_only_looks_like_nul_or_half_a_character_is_taken(
         b"bl\xe5",
     ],
 )
-@pytest.mark.parametrize("name", [b"sendersReference", b"SendersReference", b"unknown", b"body"])
-async def test_what_is_no_unicode_text_is_refused(client: httpx2.AsyncClient, name: bytes, text: bytes) -> None:
-    body = b'{"' + name + b'": "' + text + b'", "body": "Hei", "subject": "Hei", "recipients": []}'
+async def test_what_is_no_unicode_text_is_refused(client: httpx2.AsyncClient, text: bytes) -> None:
+    for name in (b"sendersReference", b"SendersReference", b"unknown", b"body"):
+        body = b'{"' + name + b'": "' + text + b'", "body": "Hei", "subject": "Hei", "recipients": []}'
 
-    answer = await client.post(EMAIL, content=body, headers=HEADERS)
+        answer = await client.post(EMAIL, content=body, headers=HEADERS)
 
-    assert "$" in reasons_in(answer)
+        assert "$" in reasons_in(answer), name
 
 
 @pytest.mark.parametrize("value", [b"[" * 100_000, b'{"x":' * 100_000, b"[" * 5_000 + b"]" * 5_000])
@@ -219,14 +219,13 @@ async def test_what_is_nested_too_deep_is_refused(client: httpx2.AsyncClient, na
 
 
 @pytest.mark.parametrize("number", [b"9" * 10_000, b"-" + b"9" * 10_000, b"1e999", b"1e-999", b"0." + b"3" * 10_000])
-@pytest.mark.parametrize("name", [b"contentType", b"sendersReference", b"requestedSendTime", b"recipients"])
-async def test_a_huge_number_is_refused_like_any_other(client: httpx2.AsyncClient, name: bytes, number: bytes) -> None:
-    rest = {member: value for member, value in email_body().items() if member.encode() != name}
-    body = b'{"' + name + b'": ' + number + b", " + json.dumps(rest).removeprefix("{").encode()
+async def test_a_huge_number_is_refused_like_any_other(client: httpx2.AsyncClient, number: bytes) -> None:
+    for name in ("contentType", "sendersReference", "requestedSendTime", "recipients"):
+        body = json.dumps(email_body(**{name: 4711})).encode().replace(b"4711", number)
 
-    answer = await client.post(EMAIL, content=body, headers=HEADERS)
+        answer = await client.post(EMAIL, content=body, headers=HEADERS)
 
-    assert "emailNotificationOrderRequest" in reasons_in(answer)
+        assert "emailNotificationOrderRequest" in reasons_in(answer), name
 
 
 @pytest.mark.parametrize("number", [b"9" * 10_000, b"1e999", b"-1e999"])

@@ -1,7 +1,15 @@
-"""Keys, made once: making one takes a tenth of a second."""
+"""Keys, made once because making one takes a tenth of a second, and who trusts them."""
+
+from collections.abc import AsyncIterator
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from tests.auth.issuer_server import IssuerServer, issuer_server
+from tests.auth.tokens import ISSUER, KnownKey, jwk_of
+from varsel.auth.bearer import BearerTokens
+from varsel.auth.keys import RemoteKeys
+from varsel.settings import TokenIssuer
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +27,26 @@ def another_key() -> rsa.RSAPrivateKey:
 @pytest.fixture(scope="session")
 def elliptic_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
+
+
+@pytest.fixture
+def source(key: rsa.RSAPrivateKey) -> KnownKey:
+    return KnownKey(key.public_key())
+
+
+@pytest.fixture
+def tokens(source: KnownKey) -> BearerTokens:
+    return BearerTokens({ISSUER: source})
+
+
+@pytest.fixture
+async def server(key: rsa.RSAPrivateKey) -> AsyncIterator[IssuerServer]:
+    """An issuer that publishes one key."""
+    async with issuer_server() as server:
+        server.publish(jwk_of(key.public_key()))
+        yield server
+
+
+@pytest.fixture
+def keys(server: IssuerServer) -> RemoteKeys:
+    return RemoteKeys(TokenIssuer(f"{server.url}/"))

@@ -15,7 +15,7 @@ from varsel.auth.caller import CREATE_SCOPE, Caller
 from varsel.auth.development_issuer import KEY_FILE, DevelopmentIssuer
 
 ISSUER = "http://varsel.test/authentication/api/v1/openid/"
-RACERS = 4
+RACERS = 3
 
 
 def published(folder: Path) -> str:

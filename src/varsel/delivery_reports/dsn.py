@@ -1,18 +1,19 @@
 """Read delivery status notifications (RFC 3464), their internationalised form (RFC 6533) included.
 
 A DSN holds a block of fields about the message and one for each recipient. Only `Action` says whether the word is
-final; `Status` is the class of the last try, and an expired mail is failed with 4.4.1. Readers here take what comes:
+final; `Status` is the class of the last try, and an expired mail is failed with 4.4.1. What comes is taken as it is:
 any field may be missing, broken or twice, and mail that is no DSN yields nothing.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from email.message import Message
-from email.parser import BytesParser, HeaderParser
-from email.policy import compat32
 from enum import StrEnum
 
+from varsel.delivery_reports.parts import blocks_of, parts_of, read_fields
+
 _STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
-PARTS_LIMIT = 100  # parts looked at; real reports have three
+_DIAGNOSTIC_TYPE = re.compile(r"^[A-Za-z][A-Za-z0-9-]{0,30} ?; ?")
 
 
 class Action(StrEnum):
@@ -36,41 +37,18 @@ class RecipientReport:
 
 def read_dsn(content: bytes) -> list[RecipientReport]:
     """What the mail says about each recipient; empty where it is no DSN or says nothing that we know."""
-    message = BytesParser(policy=compat32).parsebytes(content)
-    for number, part in enumerate(message.walk()):
-        if number == PARTS_LIMIT:
-            break
-        if part.get_content_type() in _STATUS_TYPES:
-            reports = [_recipient_report(block) for block in _blocks(part)]
+    for part in parts_of(content):
+        if part.content_type in _STATUS_TYPES:
+            reports = [_recipient_report(read_fields(block)) for block in blocks_of(part.body)]
             return [report for report in reports if report is not None]
     return []
 
 
-def _blocks(part: Message) -> list[Message]:
-    """The blocks of fields. The standard library splits one of the two types itself; both are read alike here."""
-    payload = part.get_payload()
-    if isinstance(payload, list):
-        text = "\n\n".join(inner.as_string() for inner in payload if isinstance(inner, Message))
-    else:
-        decoded = part.get_payload(decode=True)
-        text = decoded.decode("utf-8", "replace") if isinstance(decoded, bytes) else ""
-    blocks = text.replace("\r\n", "\n").split("\n\n")
-    return [HeaderParser(policy=compat32).parsestr(block.strip("\n") + "\n\n") for block in blocks if block.strip()]
-
-
-def _recipient_report(block: Message) -> RecipientReport | None:
+def _recipient_report(fields: Mapping[str, str]) -> RecipientReport | None:
     try:
-        action = Action(_field(block, "Action").lower())
+        action = Action(fields.get("action", "").lower())
     except ValueError:
         return None
-    return RecipientReport(action, _field(block, "Status").split(" ")[0], _diagnostic(block))
-
-
-def _diagnostic(block: Message) -> str:
-    """`Diagnostic-Code: smtp; 550 …` without its type, on one line."""
-    kind, semicolon, words = _field(block, "Diagnostic-Code").partition(";")
-    return (words if semicolon else kind).strip()
-
-
-def _field(block: Message, name: str) -> str:
-    return " ".join(str(block.get(name, "")).replace("\0", "").split())
+    status_code = fields.get("status", "").partition(" ")[0]
+    # `Diagnostic-Code: smtp; 550 …` without its type (RFC 3464 section 2.3.6), which some servers leave out.
+    return RecipientReport(action, status_code, _DIAGNOSTIC_TYPE.sub("", fields.get("diagnostic-code", ""), count=1))

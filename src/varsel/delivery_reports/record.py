@@ -40,6 +40,7 @@ async def record_left_behind(pool: Pool, relayed: Relayed) -> bool:
     """Record what was stored by a process that ended before it could go on; True where more may be left."""
     rows = await pool.fetch(SQL["reports_to_record"], LEFT_BEHIND_AFTER, LEFT_BEHIND_LIMIT)
     for row in rows:
+        # One by one and each in its own transaction: what one of them is like costs the others nothing.
         await _record(pool, row["id"], row["notification_id"], row["content"], relayed)
     return len(rows) == LEFT_BEHIND_LIMIT
 

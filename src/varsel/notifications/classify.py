@@ -34,6 +34,8 @@ def _rule(name: str, pattern: str, send_status: SendStatus) -> _TextRule:
 _TEXT_RULES = (
     _rule("text: quarantined", r"\bquarantin", SendStatus.FAILED_QUARANTINED),
     _rule("text: our own domain or address is refused", r"sender|return.?path|mail from", SendStatus.FAILED),
+    _rule("text: the name server did not answer", r"not found, try again", SendStatus.FAILED),
+    _rule("text: too much mail", r"receiving mail at a rate|rate.?limit|over ?quota|quota exceeded", SendStatus.FAILED),
     _rule(
         "text: spam",
         r"\bspam\b|\bjunk\b|\bunsolicited\b|\bbulk mail|blocklist|blacklist|\bRBL\b|bad reputation|spamhaus",
@@ -44,17 +46,17 @@ _TEXT_RULES = (
         r"(user|recipient|mailbox|address|account|person)\b.{0,40}"
         r"(unknown|not exist|not found|no longer|disabled|inactive|rejected: access denied)"
         r"|(unknown|no such|invalid|inactive|disabled) (local )?(user|recipient|mailbox|address|account|person)"
-        r"|no mailbox here|not our customer",
+        r"|no mailbox here|not our customer|unrout(e)?able address",
         SendStatus.FAILED_BOUNCED,
     ),
     _rule(
         "text: no such domain",
-        r"host or domain name not found(?!.*try again)|domain.{0,30}(not exist|not found)|null ?mx|nxdomain",
+        r"host or domain name not found|domain.{0,30}(not exist|not found)|null ?mx|nxdomain",
         SendStatus.FAILED_BOUNCED,
     ),
 )
 
-# RFC 3463 and its registry, by class.subject.detail without the class: 5.1.1 and a final 4.1.1 mean the same.
+# RFC 3463 and its registry, by subject.detail without the class: 5.1.1 and a final 4.1.1 mean the same.
 _CODES = {
     "1.0": SendStatus.FAILED_BOUNCED,
     "1.1": SendStatus.FAILED_BOUNCED,  # bad destination mailbox
@@ -66,9 +68,10 @@ _CODES = {
     "3.4": SendStatus.FAILED_PAYLOAD_TOO_LARGE,
     "4.4": SendStatus.FAILED_BOUNCED,  # unable to route
 }
-# Servers quote the address in their reply; somebody called spam@ is not spam.
-_ADDRESS = re.compile(r"<[^<>]*>|\S+@\S+")
-_STATUS_CODE = re.compile(r"\b[245]\.(\d{1,3}\.\d{1,3})\b")
+_STATUS_CODE = re.compile(r"(?<![\d.])[245]\.(\d{1,3}\.\d{1,3})(?![\d.])", re.ASCII)
+# Servers quote addresses and the names of other servers; somebody called spam@ is not spam, and 5.1.1.20 no code.
+_NAMES = re.compile(r"<[^<>]{0,320}>|[^\s<>@]{1,64}@[^\s<>@]{1,255}|\S{1,255}\[[0-9a-fA-F.:]{3,45}\]\S{0,10}")
+WORDS_READ = 2_000  # characters; reasons stand at the beginning, and no server makes us read longer
 
 
 def classify_failure(words: str, status_code: str | None = None) -> Verdict:
@@ -77,11 +80,11 @@ def classify_failure(words: str, status_code: str | None = None) -> Verdict:
     The code inside the words comes before the field beside them: a report often says 5.0.0 where the server's own
     reply was more exact.
     """
-    diagnosis = _ADDRESS.sub("", words)
+    diagnosis = _NAMES.sub("", words[:WORDS_READ])
     for rule in _TEXT_RULES:
         if rule.pattern.search(diagnosis):
             return Verdict(rule.send_status, rule.name)
-    codes = [match[1] for match in (_STATUS_CODE.search(words), _STATUS_CODE.search(status_code or "")) if match]
+    codes = [match[1] for match in (_STATUS_CODE.search(diagnosis), _STATUS_CODE.search(status_code or "")) if match]
     for code in codes:
         if code in _CODES:
             return Verdict(_CODES[code], f"code: {code}")

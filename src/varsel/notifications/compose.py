@@ -1,5 +1,6 @@
 """Compose the message: what is the same for all recipients of an order once, what is each one's own on top."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -10,6 +11,8 @@ import idna
 
 from varsel.notifications.mime import alternatives, header, mailbox_header, text_part
 from varsel.notifications.plain_text import plain_text_of
+
+_QUOTED_PAIR = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,10 @@ def split_mailbox(mailbox: str) -> tuple[str, str]:
     name, bracket, rest = mailbox.strip().rpartition("<")
     if not bracket:
         return "", mailbox.strip()
-    return name.strip().strip('"'), rest.removesuffix(">").strip()
+    name = name.strip()
+    if len(name) > 1 and name.startswith('"') and name.endswith('"'):
+        name = _QUOTED_PAIR.sub(r"\1", name[1:-1])  # RFC 5322 section 3.2.4
+    return name, rest.removesuffix(">").strip()
 
 
 def _html_body(html: str) -> bytes:

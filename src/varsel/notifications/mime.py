@@ -14,6 +14,7 @@ _LINE_END = re.compile(rb"\r\n?|\n")
 _PLAIN_HEADER = re.compile(r"(?!.*=\?)[!-~]{1,60}( [!-~]{1,60})*", re.ASCII)
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+( [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*", re.ASCII)
 _SEVEN_BIT = re.compile(rb"(?:[\t -~]{0,998}\r\n)*", re.ASCII)
+_NEVER_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f-\xa0<>\u2028\u2029]")
 _LINE_LENGTH = 78
 _ENCODED_BYTES = 42  # 56 characters of base64: an encoded word has at most 75 (RFC 2047 section 2), and a name before
 
@@ -25,7 +26,11 @@ def header(name: str, text: str) -> bytes:
 
 
 def mailbox_header(name: str, display_name: str, address: str) -> bytes:
-    """A header with one mailbox: `Etaten <post@etat.no>`, or the bare address. The address is ASCII."""
+    """A header with one mailbox: `Etaten <post@etat.no>`, or the bare address.
+
+    An address cannot be encoded: one that is not ASCII stays UTF-8, as RFC 6532 allows.
+    """
+    address = _NEVER_IN_ADDRESS.sub("", address)
     if not display_name:
         return _folded(f"{name}:", [address])
     if _ATOMS.fullmatch(display_name) and _PLAIN_HEADER.fullmatch(display_name):
@@ -82,9 +87,9 @@ def _encoded_words(text: str) -> list[str]:
 
 
 def _folded(start: str, words: list[str]) -> bytes:
-    lines = [start]
-    for word in words:
-        if len(lines[-1]) + 1 + len(word) > _LINE_LENGTH and not lines[-1].endswith(":"):
+    lines = [f"{start} {words[0]}"]
+    for word in words[1:]:
+        if len(lines[-1]) + 1 + len(word) > _LINE_LENGTH:
             lines.append("")
         lines[-1] += f" {word}"
-    return "\r\n".join(lines).encode("ascii") + b"\r\n"
+    return "\r\n".join(lines).encode("utf-8") + b"\r\n"

@@ -48,6 +48,11 @@ class _TextOf(HTMLParser):
         if not self._unseen:
             self._write(_SPACES.sub(" ", data))
 
+    def close(self) -> None:
+        super().close()
+        while self._links:  # left open
+            self._end_link(self._links.pop())
+
     def _write(self, text: str) -> None:
         starts_line = self._line_breaks or not self.text or self.text[-1].endswith(" ")
         text = text.lstrip(" ") if starts_line else text
@@ -67,9 +72,18 @@ class _TextOf(HTMLParser):
             self._write(f" <{target}>")
 
 
-def plain_text_of(html: str) -> str:
-    """The text of an HTML body: paragraphs apart by an empty line, links with their targets, no markup."""
+def _read(html: str) -> _TextOf:
     reader = _TextOf()
     reader.feed(html)
     reader.close()
+    return reader
+
+
+def plain_text_of(html: str) -> str:
+    """The text of an HTML body: paragraphs apart by an empty line, links with their targets, no markup."""
+    try:
+        reader = _read(html)
+    except AssertionError:
+        # The parser raises at a marked section that it does not know (`<![x[`); to a reader that is text.
+        reader = _read(html.replace("<![", "&lt;!["))
     return "\n".join(line.rstrip(" ") for line in "".join(reader.text).split("\n")) + "\n"

@@ -6,6 +6,7 @@ on only after the commit that holds its result, so at most the mails in flight c
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 import structlog
 
@@ -22,6 +23,8 @@ from varsel.notifications.send_status import (
 
 log = structlog.get_logger(__name__)
 
+Waiting: TypeAlias = "tuple[int, Result, asyncio.Future[None]]"  # the worker, its result, and who waits for it
+
 RETRY_PAUSE = 0.5  # seconds between tries while the database is away
 
 
@@ -30,7 +33,7 @@ class Recorder:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._waiting: list[tuple[int, Result, asyncio.Future[None]]] = []
+        self._waiting: list[Waiting] = []
         self._writer: asyncio.Task[None] | None = None
 
     async def record(self, worker: int, result: Result) -> None:
@@ -46,17 +49,24 @@ class Recorder:
             batch, self._waiting = self._waiting, []
             try:
                 await self._write_until_committed(batch)
-            except Exception as error:
-                log.exception("results cannot be recorded; their claims run out", results=len(batch))
-                for _, _, done in batch:
-                    if not done.done():
-                        done.set_exception(error)
-                continue
+            except Exception:
+                log.exception("results not recorded together; each is tried alone", results=len(batch))
+                for waiting in batch:
+                    await self._write_alone(waiting)
             for _, _, done in batch:
                 if not done.done():
                     done.set_result(None)
 
-    async def _write_until_committed(self, batch: Sequence[tuple[int, Result, asyncio.Future[None]]]) -> None:
+    async def _write_alone(self, waiting: Waiting) -> None:
+        """One result that cannot be written must not cost the others theirs; its own claim runs out."""
+        try:
+            await self._write_until_committed([waiting])
+        except Exception as error:
+            log.exception("result cannot be recorded", notification=str(waiting[1].claim.notification_id))
+            if not waiting[2].done():
+                waiting[2].set_exception(error)
+
+    async def _write_until_committed(self, batch: Sequence[Waiting]) -> None:
         while True:
             try:
                 for worker in {worker for worker, _, _ in batch}:

@@ -29,7 +29,7 @@ from varsel.notifications.send_status import (
     claim_notifications,
 )
 from varsel.transports.return_path import ReturnPaths
-from varsel.transports.transport import Accepted, Deferred, InDoubt, Mail, Outcome, Rejected, Transport
+from varsel.transports.transport import Accepted, Deferred, InDoubt, Mail, Outcome, Rejected, Transport, readable
 
 log = structlog.get_logger(__name__)
 SQL = statements("notifications")
@@ -45,6 +45,7 @@ class SendingRules:
     retry_first: timedelta
     retry_max: timedelta
     claims_in_hand: int  # at most so many: no more than the connections can send in about a second
+    unrecorded: int  # at most so many handed to the relay and not recorded yet: what a kill may double
 
 
 class Sender:
@@ -57,6 +58,7 @@ class Sender:
         self._rules = rules
         self._recorder = Recorder(pool)
         self._messages = _RenderedMessages(pool)
+        self._unrecorded = asyncio.Semaphore(rules.unrecorded)
         self._tasks: set[asyncio.Task[None]] = set()
         self._has_room = asyncio.Event()
         self._is_closed = False
@@ -98,12 +100,13 @@ class Sender:
             self._has_room.set()
 
     async def _send(self, worker: int, claim: Claim) -> None:
-        try:
-            result = await self._attempt(claim)
-        except Exception:
-            log.exception("attempt failed on our side", notification=str(claim.notification_id))
-            result = Deferral(claim, "not sent: an error on our side", self._pause(claim.attempt))
-        await self._recorder.record(worker, result)
+        async with self._unrecorded:
+            try:
+                result = await self._attempt(claim)
+            except Exception:
+                log.exception("attempt failed on our side", notification=str(claim.notification_id))
+                result = Deferral(claim, "not sent: an error on our side", self._pause(claim.attempt))
+            await self._recorder.record(worker, result)
 
     async def _attempt(self, claim: Claim) -> Result:
         address = envelope_address(claim.recipient_address)
@@ -120,8 +123,7 @@ class Sender:
         return self._result(claim, await self._transport.submit(mail))
 
     def _result(self, claim: Claim, outcome: Outcome) -> Result:
-        # PostgreSQL's text has no NUL; everything else of the other side's words is kept as it came.
-        reply = outcome.reply.replace("\0", "")
+        reply = readable(outcome.reply)
         match outcome:
             case Accepted():
                 return Success(claim, reply)

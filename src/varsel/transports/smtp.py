@@ -14,7 +14,7 @@ import aiosmtplib
 import structlog
 
 from varsel.settings import MailServer
-from varsel.transports.transport import Accepted, Deferred, InDoubt, Mail, Outcome, Rejected
+from varsel.transports.transport import Accepted, Deferred, InDoubt, Mail, Outcome, Rejected, readable
 
 log = structlog.get_logger(__name__)
 
@@ -85,9 +85,14 @@ class SmtpTransport:
             password=relay.password,
             timeout=COMMAND_TIMEOUT,
         )
-        await client.connect(timeout=CONNECT_TIMEOUT)
-        if client.is_ehlo_or_helo_needed:
-            await client.ehlo()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await client.connect(timeout=CONNECT_TIMEOUT)
+                if client.is_ehlo_or_helo_needed:
+                    await client.ehlo()
+        except BaseException:
+            client.close()
+            raise
         return _Connection(client, asyncio.get_running_loop().time())
 
     def _not_reached(self, error: Exception) -> Outcome:
@@ -124,12 +129,17 @@ class SmtpTransport:
         await client.rcpt(mail.recipient_address, options=rcpt_options, encoding=encoding)
         try:
             reply = await client.data(mail.message, timeout=DATA_TIMEOUT)
-        except aiosmtplib.SMTPResponseException:
-            raise
+        except aiosmtplib.SMTPResponseException as error:
+            if 200 <= error.code <= 299:  # the first digit decides (RFC 5321 section 4.2.1)
+                return Accepted(_words(error))
+            if 300 <= error.code <= 599:
+                raise
+            client.close()
+            return InDoubt(f"in doubt: {_words(error)}")
         except (aiosmtplib.SMTPException, OSError) as error:
             client.close()
             return InDoubt(f"in doubt: {_words(error)}")
-        return Accepted(f"{reply.code} {reply.message}")
+        return Accepted(readable(f"{reply.code} {reply.message}"))
 
     def _options(self, client: aiosmtplib.SMTP, mail: Mail) -> tuple[list[str], list[str], str]:
         """Parameters of MAIL and RCPT, and the encoding that the addresses need."""
@@ -154,8 +164,7 @@ class SmtpTransport:
 
 def _refused(error: aiosmtplib.SMTPResponseException) -> Outcome:
     """The reply as an outcome; a code that is neither 4yz nor 5yz makes no sense here and is tried again later."""
-    reply = f"{error.code} {error.message}"
-    return Rejected(reply) if 500 <= error.code <= 599 else Deferred(reply)
+    return Rejected(_words(error)) if 500 <= error.code <= 599 else Deferred(_words(error))
 
 
 async def _is_usable_after(client: aiosmtplib.SMTP, error: aiosmtplib.SMTPResponseException) -> bool:
@@ -179,8 +188,8 @@ async def _quit(client: aiosmtplib.SMTP) -> None:
 
 def _words(error: Exception) -> str:
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return f"{error.code} {error.message}"
-    return f"{type(error).__name__}: {error}"
+        return readable(f"{error.code} {error.message}")
+    return readable(f"{type(error).__name__}: {error}")
 
 
 def _xtext(text: str) -> str:

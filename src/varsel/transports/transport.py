@@ -45,6 +45,14 @@ class InDoubt:
 Outcome = Accepted | Deferred | Rejected | InDoubt
 
 
+def readable(reply: str) -> str:
+    """The other side's words as they came, but for what no database's text can hold: NUL, and octets of no character.
+
+    The latter reach us as lone surrogates, and leave as U+FFFD.
+    """
+    return reply.replace("\0", "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 class Transport(Protocol):
     """A way out. `submit` never raises for what a relay may do; it answers with a value."""
 

@@ -37,8 +37,8 @@ CREATE TABLE orders (
     content_type        content_type
 );
 
--- serves orders_by_senders_reference
-CREATE INDEX orders_by_senders_reference ON orders (owner, senders_reference)
+-- serves orders_by_senders_reference; a digest, because a reference has no limit and an index entry has
+CREATE INDEX orders_by_senders_reference ON orders (owner, md5(senders_reference))
     WHERE senders_reference IS NOT NULL;
 -- serves next_due_order
 CREATE INDEX orders_awaiting_send_time ON orders (requested_send_time)

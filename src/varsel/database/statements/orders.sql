@@ -61,6 +61,7 @@ SELECT id, owner, senders_reference, requested_send_time, created_at, channel,
        recipients, from_address, subject, body, content_type
   FROM orders
  WHERE owner = $1
+   AND md5(senders_reference) = md5($2)
    AND senders_reference = $2
  ORDER BY id;
 

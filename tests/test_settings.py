@@ -1,0 +1,342 @@
+"""Settings: read from the environment, defaulted where that is safe, refused where they make no sense."""
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from varsel.errors import SettingsError
+from varsel.settings import (
+    NEEDED_OUTSIDE_DEV,
+    MailServer,
+    Settings,
+    TokenIssuer,
+    for_development,
+    for_production,
+    load_settings,
+)
+
+SECRET = "hemmelig"
+NEEDED = {
+    "smtp_url": "smtp://relay.etat.test",
+    "token_issuers": "https://issuer.test/",
+    "public_url": "https://varsel.etat.test",
+    "from_address": "post@etat.test",
+    "return_path_domain": "bounce.etat.test",
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of whoever runs the tests must not matter."""
+    for name in os.environ:
+        if name.startswith("VARSEL_"):
+            monkeypatch.delenv(name)
+
+
+def set_variables(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(f"VARSEL_{name.upper()}", value)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_variable_says_what_it_means(name: str) -> None:
+    description = Settings.model_fields[name].description
+
+    assert description is not None
+    assert len(description) > 10
+    assert description[0].islower() or description.startswith(("URL", "From"))
+
+
+def test_everything_that_is_missing_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as error:
+        for_production(load_settings())
+
+    assert [name for name in NEEDED_OUTSIDE_DEV if f"VARSEL_{name.upper()}" in str(error.value)] == list(
+        NEEDED_OUTSIDE_DEV
+    )
+
+
+@pytest.mark.parametrize("missing", NEEDED_OUTSIDE_DEV)
+def test_each_of_the_five_is_missed_alone(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    set_variables(monkeypatch, **{name: value for name, value in NEEDED.items() if name != missing})
+
+    with pytest.raises(SettingsError) as error:
+        for_production(load_settings())
+
+    named = [name for name in Settings.model_fields if f"VARSEL_{name.upper()}" in str(error.value)]
+    assert named == [missing]
+
+
+def test_with_the_five_the_service_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(monkeypatch, **NEEDED)
+
+    settings = for_production(load_settings())
+
+    assert settings.relay == MailServer("smtp", "relay.etat.test", 25, starttls="optional")
+    assert settings.base_url == "https://varsel.etat.test"
+    assert (settings.sender, settings.bounce_domain) == ("post@etat.test", "bounce.etat.test")
+
+
+def test_the_command_line_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(monkeypatch, port="5091", host="localhost")
+
+    settings = load_settings(port=5092, host=None)
+
+    assert (settings.port, settings.host) == (5092, "localhost")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("dev", "true", True),
+        ("port", "0", 0),
+        ("data_dir", "/srv/varsel", Path("/srv/varsel")),
+        ("public_url", "https://varsel.etat.test/", "https://varsel.etat.test"),
+        ("public_url", "http://127.0.0.1:5090/varsel//", "http://127.0.0.1:5090/varsel"),
+        ("return_path_domain", "Bounce.Etat.TEST", "bounce.etat.test"),
+        ("dsn_notify", "failure", frozenset({"failure"})),
+        ("dsn_notify", " FAILURE , delay ", frozenset({"failure", "delay"})),
+        ("dsn_notify", "", frozenset()),
+        ("relayed", "succeeded", "succeeded"),
+        ("retry_first", "60", timedelta(seconds=60)),
+        ("retry_first", "2", timedelta(seconds=2)),
+        ("retry_first", "0.5", timedelta(seconds=0.5)),
+        ("retry_max", "7200", timedelta(hours=2)),
+        ("token_issuers", "https://a.test/", (TokenIssuer("https://a.test/"),)),
+        ("token_issuers", "https://a.test/, https://b.test", (TokenIssuer("https://a.test/"), TokenIssuer("https://b.test"))),
+        ("token_issuers", '[{"issuer": "a", "jwks_url": "https://a.test/keys"}]', (TokenIssuer("a", "https://a.test/keys"),)),
+        ("token_issuers", '["https://a.test/"]', (TokenIssuer("https://a.test/"),)),
+        ("log_level", "DEBUG", "DEBUG"),
+    ],
+)  # fmt: skip
+def test_a_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object) -> None:
+    set_variables(monkeypatch, **{name: text})
+
+    assert getattr(load_settings(), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("dev", "perhaps"),
+        ("port", "70000"),
+        ("port", "-1"),
+        ("port", "http"),
+        ("max_body", "0"),
+        ("public_url", "varsel.etat.test"),
+        ("public_url", "ftp://varsel.etat.test"),
+        ("public_url", "https://"),
+        ("database_connections", "1"),
+        ("smtp_url", "relay.etat.test"),
+        ("smtp_url", "lmtp://relay.etat.test"),
+        ("smtp_url", "http://relay.etat.test"),
+        ("smtp_url", "smtp://"),
+        ("smtp_url", "smtp://relay.etat.test:99999"),
+        ("smtp_url", "smtp://relay.etat.test?starttls=perhaps"),
+        ("smtp_connections", "0"),
+        ("smtp_connections", "101"),
+        ("return_path_domain", "bounce etat test"),
+        ("return_path_domain", "bounce.etat.test\r\nBcc: x"),
+        ("return_path_domain", "bounce@etat.test"),
+        ("return_path_domain", "blåbær.test"),
+        ("reports_listen", "smtps://127.0.0.1"),
+        ("reports_listen", "127.0.0.1:24"),
+        ("dsn_notify", "never"),
+        ("dsn_notify", "failure,sucess"),
+        ("relayed", "perhaps"),
+        ("retry_first", "-5"),
+        ("retry_first", "soon"),
+        ("retry_max", "-PT1H"),
+        ("token_issuers", "["),
+        ("token_issuers", '[{"iss": "https://a.test/"}]'),
+        ("token_issuers", "[1]"),
+        ("token_issuers", " , "),
+        ("log_level", "LOUD"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    set_variables(monkeypatch, **{name: text})
+
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+
+    assert f"VARSEL_{name.upper()}" in str(error.value)
+
+
+def test_every_value_that_makes_no_sense_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(monkeypatch, port="http", relayed="perhaps")
+
+    with pytest.raises(SettingsError, match=r"VARSEL_PORT.*VARSEL_RELAYED"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://etaten:{SECRET}@relay.etat.test",
+        f"lmtp://etaten:{SECRET}@relay.etat.test",
+        f"smtp://etaten:{SECRET}@",
+        f"smtp://etaten:{SECRET}@relay.etat.test:99999",
+        f"smtp://etaten:{SECRET}@relay.etat.test?starttls=perhaps",
+        f"smtp://etaten:{SECRET}/2@relay.etat.test",
+        f"smtp://etaten:{SECRET}#2@relay.etat.test",
+        f"smtp://etaten:{SECRET}＠@relay.etat.test",
+        f"smtp://[{SECRET}",
+    ],
+)
+def test_no_error_shows_a_secret(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    set_variables(monkeypatch, smtp_url=url)
+
+    with pytest.raises(SettingsError, match="VARSEL_SMTP_URL") as error:
+        load_settings()
+
+    assert SECRET not in str(error.value)
+    assert error.value.__cause__ is None
+
+
+@pytest.mark.parametrize("name", ["smtp_url", "database_url"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"smtp://etaten:{SECRET}@server.etat.test",
+        f"smtp://etaten:{SECRET}@server.etat.test:587?starttls=required",
+        f"smtps://etaten:{SECRET}@[::1]:465",
+        f"smtp://:{SECRET}@server.etat.test",
+        f"smtp://etaten:a%40{SECRET}%2F@server.etat.test",
+        f"smtp://etaten:a:{SECRET}@server.etat.test",
+        f"smtp://etaten:a@{SECRET}@server.etat.test",
+    ],
+)
+def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch, name: str, url: str) -> None:
+    set_variables(monkeypatch, **{name: url.replace("smtp", "postgresql") if name == "database_url" else url})
+
+    settings = load_settings()
+
+    assert SECRET not in settings.shown(name)
+    assert SECRET not in repr(settings)
+    assert settings.shown(name).startswith(url.partition(":")[0].replace("smtp", "postgresql" if name != "smtp_url" else "smtp"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://server.etat.test/varsel?user=varsel&password={SECRET}",
+        f"postgresql://server.etat.test/varsel?sslpassword={SECRET}",
+        f"postgresql://varsel:a/{SECRET}@server.etat.test/varsel",
+        f"postgresql://varsel:a@one.test:5432,two.test:5432/varsel?password={SECRET}&target_session_attrs=any",
+    ],
+)
+def test_a_password_anywhere_in_a_database_url_is_not_shown(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    set_variables(monkeypatch, database_url=url)
+
+    assert SECRET not in load_settings().shown("database_url")
+
+
+def test_what_is_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(monkeypatch, **NEEDED, dsn_notify="failure,delay", retry_max="PT2H")
+
+    settings = load_settings()
+
+    assert settings.shown("smtp_url") == "smtp://relay.etat.test"
+    assert settings.shown("dsn_notify") == "delay,failure"
+    assert settings.shown("retry_max") == "7200"
+    assert settings.shown("token_issuers") == "https://issuer.test/"
+    assert (settings.shown("pg_bin"), settings.shown("port")) == ("", "5090")
+
+
+def test_what_is_shown_can_be_set_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(monkeypatch, **NEEDED, retry_first="PT1.5S")
+    settings = load_settings()
+
+    set_variables(monkeypatch, **{name: settings.shown(name) for name in Settings.model_fields if settings.shown(name)})
+
+    assert load_settings() == settings
+
+
+@pytest.fixture
+def dev_defaults() -> Settings:
+    return for_development(load_settings(dev=True), smtp_port=2525)
+
+
+def test_development_needs_nothing_set(dev_defaults: Settings) -> None:
+    assert dev_defaults.relay == MailServer("smtp", "127.0.0.1", 2525)
+    assert dev_defaults.base_url == "http://127.0.0.1:5090"
+    assert dev_defaults.sender == "noreply@varsel.test"
+    assert dev_defaults.bounce_domain == "bounce.varsel.test"
+    assert dev_defaults.reports_listen == "lmtp://127.0.0.1:0"
+    assert dev_defaults.retry_first == timedelta(seconds=2)
+    assert dev_defaults.test_issuer == "http://127.0.0.1:5090/authentication/api/v1/openid/"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("public_url", "https://dev.etat.test"),
+        ("smtp_url", "smtp://relay.etat.test"),
+        ("from_address", "post@etat.test"),
+        ("return_path_domain", "bounce.etat.test"),
+        ("reports_listen", "smtp://127.0.0.1:2626"),
+        ("retry_first", "PT1M"),
+    ],
+)
+def test_each_default_of_development_gives_way_alone(
+    monkeypatch: pytest.MonkeyPatch, dev_defaults: Settings, name: str, text: str
+) -> None:
+    set_variables(monkeypatch, **{name: text}, dev="1")
+    given = load_settings()
+
+    settings = for_development(given, smtp_port=2525)
+
+    assert getattr(settings, name) == getattr(given, name) != getattr(dev_defaults, name)
+    others = [other for other in Settings.model_fields if other != name]
+    assert [getattr(settings, other) for other in others] == [getattr(dev_defaults, other) for other in others]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_development_listens_on_this_machine(host: str) -> None:
+    assert for_development(load_settings(dev=True, host=host)).host == host
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "varsel.etat.test", "", "127.0.0.1.etat.test"])
+def test_development_listens_nowhere_else(host: str) -> None:
+    with pytest.raises(SettingsError, match="loopback"):
+        for_development(load_settings(dev=True, host=host))
+
+
+def servers() -> Iterator[tuple[str, MailServer]]:
+    yield "smtp://relay.test", MailServer("smtp", "relay.test", 25, starttls="optional")
+    yield "smtp://relay.test:587", MailServer("smtp", "relay.test", 587, starttls="optional")
+    yield "smtps://relay.test", MailServer("smtps", "relay.test", 465, starttls="optional")
+    yield "lmtp://relay.test", MailServer("lmtp", "relay.test", 24, starttls="optional")
+    yield "lmtp://127.0.0.1:0", MailServer("lmtp", "127.0.0.1", 0, starttls="never")
+    yield "smtp://localhost", MailServer("smtp", "localhost", 25, starttls="never")
+    yield "smtp://[::1]:2525", MailServer("smtp", "::1", 2525, starttls="never")
+    yield "SMTP://Relay.TEST", MailServer("smtp", "relay.test", 25, starttls="optional")
+    yield "smtp://etat:x@relay.test:587", MailServer("smtp", "relay.test", 587, "etat", "x", "required")
+    yield "smtp://etat:x@localhost", MailServer("smtp", "localhost", 25, "etat", "x", "required")
+    yield "smtp://etat@relay.test", MailServer("smtp", "relay.test", 25, "etat", None, "required")
+    yield "smtp://e%40tat:a%3Ab%40c%2Fd@relay.test", MailServer("smtp", "relay.test", 25, "e@tat", "a:b@c/d", "required")
+    yield "smtp://relay.test?starttls=never", MailServer("smtp", "relay.test", 25, starttls="never")
+    yield "smtp://localhost?starttls=required", MailServer("smtp", "localhost", 25, starttls="required")
+    yield "smtp://etat:x@relay.test?starttls=never", MailServer("smtp", "relay.test", 25, "etat", "x", "never")
+
+
+@pytest.mark.parametrize(("url", "server"), servers(), ids=lambda value: value if isinstance(value, str) else "")
+def test_a_mail_servers_url_is_read(url: str, server: MailServer) -> None:
+    assert MailServer.from_url(url) == server
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "relay.test", "relay.test:25", "http://relay.test", "smtp://", "smtp:relay.test", "smtp://:25", "//relay.test"),
+        *("smtp://relay.test:port", "smtp://relay.test:65536", "smtp://[::1", "smtp://relay.test?starttls=yes"),
+        "smtp://relay.test?starttls=required&starttls=perhaps",
+    ],
+)
+def test_what_names_no_mail_server_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        MailServer.from_url(url)
