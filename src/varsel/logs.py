@@ -3,10 +3,21 @@
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from."""
+    link: BaseException | None = error
+    for _ in range(10):  # a chain may be a circle
+        if link is None:
+            return
+        yield link
+        link = link.__cause__
 
 
 def _place_of_exception(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -14,7 +25,7 @@ def _place_of_exception(_logger: Any, _method: str, event: EventDict) -> EventDi
     given = event.pop("exc_info", None)
     error = given if isinstance(given, BaseException) else given[1] if isinstance(given, tuple) else sys.exception()
     if given and error is not None:
-        event["raised"] = type(error).__name__
+        event["raised"] = " from ".join(type(link).__name__ for link in _chain(error))
         event["at"] = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
     return event
 

@@ -67,6 +67,8 @@ def test_an_address_that_a_server_could_deliver_to_is_taken(address: str) -> Non
         "kari@localhost",
         "kari@skriver.local",
         "kari@eksempel.INVALID",
+        "kari@eksempel.onion",
+        "kari@2.0.192.in-addr.arpa",
         "kari@sandbox.test.",
         "kari@-a.no",
         "kari@a-.no",

@@ -88,18 +88,25 @@ async def test_a_body_beyond_the_limit_is_an_empty_413(
     assert answer.content == b"" or status == 202
 
 
-async def test_a_body_that_never_ends_is_not_read_to_its_end(client: httpx2.AsyncClient) -> None:
-    pieces = 0
+@pytest.mark.parametrize(
+    ("headers", "pieces"), [({}, MAX_BODY // 1_000 + 1), ({"Content-Length": str(MAX_BODY + 1)}, 0)]
+)
+async def test_a_body_beyond_the_limit_is_not_read_to_its_end(
+    client: httpx2.AsyncClient, headers: dict[str, str], pieces: int
+) -> None:
+    read = 0
 
     async def endless() -> AsyncIterator[bytes]:
-        nonlocal pieces
+        nonlocal read
         while True:
-            pieces += 1
+            read += 1
             yield b" " * 1_000
 
-    answer = await client.post(f"{ORDERS}/email", content=endless(), headers={"Content-Type": "application/json"})
+    answer = await client.post(
+        f"{ORDERS}/email", content=endless(), headers={"Content-Type": "application/json", **headers}
+    )
 
-    assert (answer.status_code, pieces) == (413, MAX_BODY // 1_000 + 1)
+    assert (answer.status_code, read) == (413, pieces)
 
 
 @pytest.mark.parametrize("path", [ORDERS, f"{ORDERS}/email"])

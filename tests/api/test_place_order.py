@@ -242,3 +242,26 @@ async def test_what_a_gateway_adds_to_a_request_changes_nothing(client: httpx2.A
 
     assert answer.status_code == 202
     assert "recipientLookup" not in answer.json()
+
+
+@pytest.mark.parametrize(
+    ("recipients", "lookup"),
+    [
+        ([{"emailAddress": "kari@example.no"}], None),
+        (
+            [{"organizationNumber": "991825827"}, {"nationalIdentityNumber": "01018045678"}],
+            {"status": "Failed", "isReserved": [], "missingContact": ["991825827", "01018045678"]},
+        ),
+        (
+            [{"organizationNumber": "991825827"}, {"organizationNumber": "991825827"}],
+            {"status": "PartialSuccess", "isReserved": [], "missingContact": ["991825827"]},
+        ),
+    ],
+)
+async def test_who_is_given_by_identity_is_told_to_have_no_contact(
+    client: httpx2.AsyncClient, recipients: list[dict[str, str]], lookup: dict[str, object] | None
+) -> None:
+    answer = await client.post(f"{ORDERS}/email", json=email_body(recipients=recipients))
+
+    assert answer.status_code == 202
+    assert answer.json().get("recipientLookup") == lookup

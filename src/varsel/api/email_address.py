@@ -19,11 +19,12 @@ _NEVER_MAILED = ("localhost", "local", "invalid", "arpa", "onion")
 def is_deliverable(address: str) -> bool:
     """Whether a mail server could deliver to it; spaces around it do not count, as in the original."""
     address = address.strip()
+    if len(address) > _ADDRESS_LIMIT:
+        return False
     local_part, _, domain = address.rpartition("@")
     # Two hyphens in a row may be an A-label, which has rules of its own (RFC 5891 section 4.2.3.1).
     if _USUAL.fullmatch(address) and "--" not in domain:
-        is_short_enough = len(local_part) <= _LOCAL_PART_LIMIT and len(address) <= _ADDRESS_LIMIT
-        return is_short_enough and not _is_special(domain)
+        return len(local_part) <= _LOCAL_PART_LIMIT and not _is_special(domain)
     try:
         validate_email(address, check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError:

@@ -9,8 +9,8 @@ from varsel.api.check_order import email_order, order
 from varsel.api.desk import caller_of, desk_of, order_id_of, owner_of
 from varsel.api.problems import empty, json, problem
 from varsel.api.read_body import read_as, read_body
-from varsel.api.views import order_url, order_view, order_with_status
-from varsel.api.wire import EmailOrderRequest, OrderList, OrderPlaced, OrderRequest
+from varsel.api.views import order_placed, order_url, order_view, order_with_status
+from varsel.api.wire import EmailOrderRequest, OrderList, OrderRequest
 from varsel.errors import InvalidOrder
 from varsel.orders.cancel import cancel_order
 from varsel.orders.find import find_by_senders_reference, find_order, find_progress
@@ -48,7 +48,7 @@ async def _placed(request: Request, checked: NewOrder) -> Response:
     desk = desk_of(request)
     order_id: UUID = await place_order(desk.pool, checked)
     desk.order_placed()
-    return json(OrderPlaced(str(order_id)), 202, Location=order_url(desk.settings.base_url, order_id))
+    return json(order_placed(order_id, checked.recipients), 202, Location=order_url(desk.settings.base_url, order_id))
 
 
 async def get_order(request: Request) -> Response:

@@ -6,6 +6,7 @@ the usual one first.
 """
 
 import re
+from codecs import BOM_UTF8
 from enum import StrEnum
 from typing import Any, TypeVar, get_args
 
@@ -61,6 +62,7 @@ def read_as(body: bytes, wire_type: type[T]) -> T:
         InvalidOrder: not JSON, or a member that cannot be read; says where.
     """
     missing = body_is_missing(wire_type)
+    body = body.removeprefix(BOM_UTF8)
     if not body.strip():
         raise InvalidOrder({"": ["A non-empty request body is required."], **missing})
     if _NUL.search(body):

@@ -11,8 +11,10 @@ from varsel.api.wire import (
     EmailTemplateView,
     NotificationView,
     OrderLinks,
+    OrderPlaced,
     OrderView,
     OrderWithStatusView,
+    RecipientLookup,
     RecipientView,
     SelfLink,
     StatusView,
@@ -21,7 +23,7 @@ from varsel.api.wire import (
 from varsel.notifications.find import Notification
 from varsel.notifications.send_status import SendStatus
 from varsel.orders.find import OrderProgress, StoredOrder
-from varsel.orders.order import Order
+from varsel.orders.order import Order, Recipient
 
 BASE_PATH = "/notifications/api/v1"
 _SUCCEEDED = (SendStatus.SUCCEEDED, SendStatus.DELIVERED)
@@ -30,6 +32,17 @@ _SUCCEEDED = (SendStatus.SUCCEEDED, SendStatus.DELIVERED)
 def order_url(base_url: str, order_id: UUID) -> str:
     """Where this order is read."""
     return f"{base_url}{BASE_PATH}/orders/{order_id}"
+
+
+def order_placed(order_id: UUID, recipients: Iterable[Recipient]) -> OrderPlaced:
+    """The answer to an order. There is no contact register yet, so nobody who is looked up is found."""
+    looked_up = [r.national_identity_number or r.organization_number for r in recipients if not r.email_address]
+    if not looked_up:
+        return OrderPlaced(str(order_id))
+    missing = list(dict.fromkeys(identity for identity in looked_up if identity))
+    # As the original counts: distinct ones against all, so that duplicates make it PartialSuccess.
+    status = "Failed" if len(missing) == len(looked_up) else "PartialSuccess"
+    return OrderPlaced(str(order_id), RecipientLookup(status, is_reserved=[], missing_contact=missing))
 
 
 def order_view(stored: StoredOrder, base_url: str) -> OrderView:

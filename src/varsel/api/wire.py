@@ -64,10 +64,19 @@ class OrderRequest(AnyOrderRequest, frozen=True, rename="camel", forbid_unknown_
     email_template: EmailTemplateRequest | None = None
 
 
-class OrderPlaced(Struct, frozen=True, rename="camel"):
-    """The answer to an order: 202."""
+class RecipientLookup(Struct, frozen=True, rename="camel"):
+    """What the contact register knows of the recipients that were given by identity."""
+
+    status: str  # Success, PartialSuccess or Failed
+    is_reserved: Sequence[str]
+    missing_contact: Sequence[str]
+
+
+class OrderPlaced(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The answer to an order: 202; the lookup only where somebody had to be looked up."""
 
     order_id: str
+    recipient_lookup: RecipientLookup | None = None
 
 
 class OrderLinks(Struct, frozen=True, rename={"itself": "self"}):
