@@ -26,7 +26,7 @@ Scheme = Literal["smtp", "smtps", "lmtp"]
 StartTls = Literal["required", "optional", "never"]
 _SCHEMES: dict[str, Scheme] = {"smtp": "smtp", "smtps": "smtps", "lmtp": "lmtp"}
 _PORTS: dict[Scheme, int] = {"smtp": 25, "smtps": 465, "lmtp": 24}
-_SECRET_IN_URL = re.compile(r"(://[^/@:]*:)[^/@]*@")
+_PASSWORD_IN_QUERY = re.compile(r"([?&][^=&]*password=)[^&]*", re.IGNORECASE)
 _STARTTLS: dict[str, StartTls] = {"required": "required", "optional": "optional", "never": "never"}
 
 
@@ -51,7 +51,12 @@ class MailServer:
         Raises:
             ValueError: the URL is none of these.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            # Its words quote the URL, and so perhaps a password.
+            raise ValueError("cannot be read as a URL; special characters in a password are %-encoded") from None
         scheme = _SCHEMES.get(parts.scheme)
         if scheme is None or not parts.hostname:
             raise ValueError("must be smtp://, smtps:// or lmtp:// with a host")
@@ -62,7 +67,7 @@ class MailServer:
         return cls(
             scheme=scheme,
             host=parts.hostname,
-            port=parts.port if parts.port is not None else _PORTS[scheme],
+            port=port if port is not None else _PORTS[scheme],
             username=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
             starttls=starttls,
@@ -81,6 +86,14 @@ class TokenIssuer:
 
     issuer: str
     jwks_url: str | None = None
+
+
+def _without_secrets(url: str) -> str:
+    """A URL for people. Whatever a password holds, it ends at the last @, so nothing before that is shown of it."""
+    scheme, _, rest = url.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    return f"{scheme}://{user}{':****' if colon else ''}{at}" + _PASSWORD_IN_QUERY.sub(r"\1****", place)
 
 
 def default_data_dir() -> Path:
@@ -134,9 +147,12 @@ class Settings(BaseSettings):
     )
     retry_first: timedelta = Field(
         timedelta(seconds=60),
+        gt=timedelta(0),
         description="seconds to the second attempt of a deferred mail; doubles after that",
     )
-    retry_max: timedelta = Field(timedelta(hours=1), description="longest pause between two attempts, seconds")
+    retry_max: timedelta = Field(
+        timedelta(hours=1), gt=timedelta(0), description="longest pause between two attempts, seconds"
+    )
 
     token_issuers: Annotated[tuple[TokenIssuer, ...], NoDecode] = Field(
         (),
@@ -181,23 +197,31 @@ class Settings(BaseSettings):
             return frozenset(word.strip().lower() for word in value.split(",") if word.strip())
         return value
 
+    @field_validator("retry_first", "retry_max", mode="before")
+    @classmethod
+    def _seconds(cls, value: object) -> object:
+        try:
+            return timedelta(seconds=float(value)) if isinstance(value, str) else value
+        except (ValueError, OverflowError):
+            return value  # perhaps ISO 8601, which pydantic reads
+
     @field_validator("token_issuers", mode="before")
     @classmethod
     def _issuers(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        entries = json.loads(value) if value.lstrip().startswith("[") else value.split(",")
-        return tuple(
-            TokenIssuer(**entry) if isinstance(entry, dict) else TokenIssuer(entry.strip())
-            for entry in entries
-            if entry
-        )
+        if value.lstrip().startswith("["):
+            return [{"issuer": entry} if isinstance(entry, str) else entry for entry in json.loads(value)]
+        issuers = [{"issuer": url.strip()} for url in value.split(",") if url.strip()]
+        if not issuers:
+            raise ValueError("names no issuer")
+        return issuers
 
     def shown(self, name: str) -> str:
         """The value of a setting for people: no secret, durations in seconds, nothing for unset."""
         value = getattr(self, name)
         if isinstance(value, SecretStr):
-            return _SECRET_IN_URL.sub(r"\1****@", value.get_secret_value())
+            return _without_secrets(value.get_secret_value())
         if isinstance(value, timedelta):
             return f"{value.total_seconds():g}"
         if isinstance(value, frozenset):

@@ -47,7 +47,8 @@ def _subject(node: ast.expr) -> str | None:
     match node:
         case ast.Call(func=ast.Name(id="statements"), args=[ast.Constant(value=str(subject))]):
             return subject
-    return None
+        case _:
+            return None
 
 
 def test_every_statement_is_used_and_every_use_has_a_statement() -> None:

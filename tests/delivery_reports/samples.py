@@ -16,7 +16,9 @@ def recipient_fields(
     return b"Final-Recipient: rfc822; kari@etat.test\r\n" + "".join(lines).encode()
 
 
-def new_dsn(*blocks: bytes, subtype: str = "delivery-status", encoding: str = "", mail_fields: bytes = MAIL_FIELDS) -> bytes:
+def new_dsn(
+    *blocks: bytes, subtype: str = "delivery-status", encoding: str = "", mail_fields: bytes = MAIL_FIELDS
+) -> bytes:
     """A report as Postfix sends it, with these blocks about its recipients."""
     status = b"\r\n".join([mail_fields, *blocks])
     if encoding == "base64":

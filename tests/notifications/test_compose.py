@@ -60,8 +60,8 @@ def test_an_html_message_has_its_plain_text_first() -> None:
     plain, html = message.iter_parts()
     assert message.get_content_type() == "multipart/alternative"
     assert (plain.get_content_type(), html.get_content_type()) == ("text/plain", "text/html")
-    assert plain.get_content().split() == "Hei på deg Les brevet <https://etat.test/brev>.".split()  # type: ignore[attr-defined]
-    assert html.get_content() == f"{HTML}\r\n"  # type: ignore[attr-defined]
+    assert plain.get_content().split() == "Hei på deg Les brevet <https://etat.test/brev>.".split()
+    assert html.get_content() == f"{HTML}\r\n"
     assert message.defects == []
 
 
@@ -72,7 +72,7 @@ def test_every_subject_and_body_reads_as_it_was_written(subject: str, body: str,
 
     [*_, written] = message.iter_parts() if is_html else [message]
     assert message["Subject"] == subject
-    assert written.get_content() == f"{body}\r\n"  # type: ignore[attr-defined]
+    assert written.get_content() == f"{body}\r\n"
 
 
 @pytest.mark.parametrize("is_html", [False, True])
@@ -123,7 +123,9 @@ def test_a_from_address_with_a_non_ascii_local_part_is_rendered() -> None:
 
 
 @pytest.mark.parametrize("breaker", ["\r\n", "\r", "\n", "\x85", "\u2028"], ids=repr)
-@pytest.mark.parametrize("mailbox", ["Etaten{}Bcc: ola@etat.test <post@etat.test>", "post@etat.test{}Bcc: ola@etat.test"])
+@pytest.mark.parametrize(
+    "mailbox", ["Etaten{}Bcc: ola@etat.test <post@etat.test>", "post@etat.test{}Bcc: ola@etat.test"]
+)
 def test_a_from_address_adds_no_header_line(mailbox: str, breaker: str) -> None:
     with suppress(ValueError):  # refusing it is as good
         assert "Bcc" not in composed(from_address=mailbox.format(breaker))

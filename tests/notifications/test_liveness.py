@@ -34,7 +34,9 @@ async def status(pool: Pool) -> SendStatus:
 async def missed_for(pool: Pool, duration: timedelta) -> None:
     """As if the lock had first been seen missing so long ago."""
     await release_missing_workers(pool)
-    await pool.execute("UPDATE workers SET missing_since = now() - $1::interval WHERE missing_since IS NOT NULL", duration)
+    await pool.execute(
+        "UPDATE workers SET missing_since = now() - $1::interval WHERE missing_since IS NOT NULL", duration
+    )
 
 
 async def cut(pool: Pool, number: int) -> None:

@@ -114,7 +114,9 @@ async def test_one_refused_recipient_is_nobody_elses_matter(
     assert sorted(relay.recipients) == ["kari@sandbox.test", "ola@sandbox.test"]
 
 
-@pytest.mark.parametrize("address", ["kari nordmann@sandbox.test", "kari", "", "kari@blåbær..test", "<kari@sandbox.test>"])
+@pytest.mark.parametrize(
+    "address", ["kari nordmann@sandbox.test", "kari", "", "kari@blåbær..test", "<kari@sandbox.test>"]
+)
 async def test_an_address_that_cannot_be_mailed_fails_before_the_relay_hears_of_it(
     pool: Pool, return_paths: ReturnPaths, worker: Worker, address: str
 ) -> None:

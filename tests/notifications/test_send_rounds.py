@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from tests.factories import placed_order
 from tests.notifications.sending import LIMIT, RULES, FakeTransport, PatientRelay, number_of, send_all
@@ -174,8 +175,10 @@ async def test_an_error_of_ours_puts_the_mail_off(pool: Pool, return_paths: Retu
     await place(pool, 1)
     transport = FakeTransport(RuntimeError("broken"))
 
-    await send_all(Sender(pool, transport, return_paths, RULES), worker)
+    with capture_logs() as logs:
+        await send_all(Sender(pool, transport, return_paths, RULES), worker)
 
+    assert "error" in [line["log_level"] for line in logs]
     assert await pool.fetchval("SELECT next_attempt_at > now() + interval '50 seconds' FROM notifications")
     assert await pool.fetchval("SELECT status_detail LIKE 'not sent:%' FROM notifications")
 
@@ -188,7 +191,8 @@ async def test_one_broken_order_is_no_other_orders_matter(
     await placed_order(pool)
     transport = FakeTransport(Accepted("250 OK"))
 
-    await send_all(Sender(pool, transport, return_paths, RULES), worker)
+    with capture_logs():
+        await send_all(Sender(pool, transport, return_paths, RULES), worker)
 
     assert await statuses(pool) == {"New": 1, "Succeeded": 1}
 

@@ -111,7 +111,9 @@ async def test_who_cancels_while_the_order_is_generated_comes_too_late(pool: Poo
         # What a worker does whose round began just before: the row is locked until its notifications are there.
         await worker.execute("SELECT FROM orders WHERE id = $1 FOR UPDATE", order_id)
         cancelling = asyncio.create_task(cancel_order(pool, order_id, "ttd"))
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
         async with asyncio.timeout(LIMIT):
             while not await pool.fetchval(waiting):
                 pass

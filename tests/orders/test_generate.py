@@ -191,7 +191,9 @@ async def test_an_order_without_a_condition_is_not_warned_of(pool: Pool) -> None
 
 
 async def test_no_address_is_logged(pool: Pool) -> None:
-    await due_order(pool, Recipient(email_address="kari@sandbox.test"), Recipient(national_identity_number="01018045678"))
+    await due_order(
+        pool, Recipient(email_address="kari@sandbox.test"), Recipient(national_identity_number="01018045678")
+    )
 
     with capture_logs() as logs:
         await generate_next_due(pool)

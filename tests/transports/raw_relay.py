@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from varsel.settings import MailServer, StartTls
-from varsel.transports.smtp import SmtpTransport
+from varsel.transports.smtp import Notify, SmtpTransport
 from varsel.transports.transport import Mail
 
 LIMIT = 5.0  # seconds; a bound for a machine under load, not a measure
-NOTIFY = ("success", "failure", "delay")
+NOTIFY: tuple[Notify, ...] = ("success", "failure", "delay")
 EHLO = "250-relay.test\r\n"
 
 # What each command is answered; "." is the final dot, "" the greeting.
@@ -107,5 +107,5 @@ async def transport_to(
 
 
 def new_mail(recipient_address: str = "kari@sandbox.test", envelope_id: str = "n-1") -> Mail:
-    message = f"To: {recipient_address}\r\nSubject: Hei\r\n\r\n.Hei på deg\r\n".encode()
+    message = f"To: {recipient_address}\r\nSubject: Hei\r\n\r\n.Hei!\r\n".encode()
     return Mail("b+1@bounce.test", recipient_address, envelope_id, message)

@@ -55,8 +55,8 @@ def test_the_domain_of_the_settings_may_have_capitals() -> None:
 
 
 def test_the_newest_key_signs() -> None:
-    assert ADDRESS != ReturnPaths(DOMAIN, [OLD_KEY]).address_of(ID)
-    assert ADDRESS == ReturnPaths(DOMAIN, [NEW_KEY]).address_of(ID)
+    assert ReturnPaths(DOMAIN, [NEW_KEY]).address_of(ID) == ADDRESS
+    assert ReturnPaths(DOMAIN, [OLD_KEY]).address_of(ID) != ADDRESS
 
 
 def test_what_an_older_key_signed_is_still_ours() -> None:

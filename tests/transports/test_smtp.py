@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -50,7 +51,7 @@ async def submit(handler: Handler, mail: Mail | None = None, extensions: tuple[s
 
 
 @pytest.fixture
-async def free_port() -> AsyncIterator[int]:
+def free_port() -> Iterator[int]:
     """A port where nobody listens, and nobody else will."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
@@ -174,6 +175,20 @@ async def test_a_non_ascii_local_part_is_refused_where_the_relay_cannot_take_it(
     assert isinstance(outcome, Rejected)
     assert outcome.reply.startswith("550 5.6.7 ")
     assert handler.senders == 0
+
+
+async def test_headers_in_utf8_need_smtputf8_too() -> None:
+    # RFC 6531 section 3.4: so does a From whose local part is not ASCII, whoever the mail is for.
+    mail = replace(new_mail(), message="From: ærlig@etat.test\r\nSubject: Hei\r\n\r\nHei!\r\n".encode())
+    offering, lacking = Scripted(), Scripted()
+
+    taken = await submit(offering, mail)
+    refused = await submit(lacking, mail, ("8BITMIME", "DSN"))
+
+    assert isinstance(taken, Accepted)
+    assert offering.taken[0][0].smtputf8
+    assert isinstance(refused, Rejected)
+    assert lacking.taken == []
 
 
 @pytest.mark.parametrize("local_part", [f"kari{sign}n" for sign in "!#$%&'*+/=?^_`{|}~-."] + ["'kari'", "123", "KARI"])

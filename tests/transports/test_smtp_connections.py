@@ -1,6 +1,7 @@
 """Connections to the relay: few, kept, cleared after a refusal, and opened again where they were lost."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -14,8 +15,8 @@ from varsel.transports.transport import Accepted, Deferred, InDoubt, Rejected
 class InTurn(Handler):
     """Gives each step's answers in turn, then takes everything; its gate holds every final dot."""
 
-    def __init__(self, **answers: list[Answer]) -> None:
-        self._answers = answers
+    def __init__(self, **answers: Sequence[Answer]) -> None:
+        self._answers = {step: list(given) for step, given in answers.items()}
         self.connections = 0
         self.taken: list[str] = []
         self.gate = asyncio.Event()

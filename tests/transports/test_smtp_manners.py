@@ -58,7 +58,9 @@ async def test_where_tls_is_required_and_not_offered_nothing_is_said_in_clear(
 
 
 @pytest.mark.parametrize("starttls", ["required", "optional"])
-@pytest.mark.parametrize("reply", ["220 Go ahead\r\n500 This is no TLS", "454 4.7.0 TLS not available", "501 5.5.4 What"])
+@pytest.mark.parametrize(
+    "reply", ["220 Go ahead\r\n500 This is no TLS", "454 4.7.0 TLS not available", "501 5.5.4 What"]
+)
 async def test_where_tls_fails_nothing_is_said_in_clear(starttls: StartTls, reply: str) -> None:
     script = {**OFFERS_STARTTLS, "STARTTLS": reply}
     async with (
@@ -116,12 +118,31 @@ async def test_a_reply_that_makes_no_sense_after_the_dot_leaves_the_mail_in_doub
     assert isinstance(outcome, InDoubt)
 
 
-async def test_any_2yz_to_the_dot_is_a_yes() -> None:
+async def test_a_strange_2yz_to_the_dot_is_no_reason_to_think_that_the_mail_was_not_taken() -> None:
     # RFC 5321 section 4.2.1: the first digit says whether; a client must not need the others.
     async with raw_relay({".": "252 Taken, though not sure yet"}) as relay, transport_to(relay.port) as transport:
         outcome = await transport.submit(new_mail())
 
-    assert isinstance(outcome, Accepted)
+    assert isinstance(outcome, Accepted | InDoubt)
+
+
+@pytest.mark.parametrize("reply", ["250 2.0.0 Ok", "251 Ok", "220 Hello again"])
+async def test_a_2yz_before_the_message_was_sent_is_no_yes(reply: str) -> None:
+    async with raw_relay({"DATA": reply}) as relay, transport_to(relay.port) as transport:
+        outcome = await transport.submit(new_mail())
+
+    assert isinstance(outcome, Deferred | InDoubt)
+
+
+@pytest.mark.parametrize(
+    "reply", ["530 5.7.0 Authentication required", "530 5.7.0 Must issue a STARTTLS command first"]
+)
+async def test_a_relay_that_wants_to_know_us_first_refuses_us_and_not_the_mail(reply: str) -> None:
+    # RFC 4954 section 6 and RFC 3207 section 4: what is wrong are our settings, so every mail waits.
+    async with raw_relay({"MAIL": reply}) as relay, transport_to(relay.port) as transport:
+        outcome = await transport.submit(new_mail())
+
+    assert isinstance(outcome, Deferred)
 
 
 @pytest.mark.parametrize("reply", ["554 5.7.1 Go away", "421 4.3.2 Later", "502 5.5.2 What"])

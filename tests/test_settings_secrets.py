@@ -1,0 +1,71 @@
+"""A secret is in the settings, and nowhere else: not in what is shown, not in what is said of an error."""
+
+import pytest
+
+from varsel.errors import SettingsError
+from varsel.settings import load_settings
+
+SECRET = "hemmelig"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://etaten:{SECRET}@relay.etat.test",
+        f"lmtp://etaten:{SECRET}@relay.etat.test",
+        f"smtp://etaten:{SECRET}@",
+        f"smtp://etaten:{SECRET}@relay.etat.test:99999",
+        f"smtp://etaten:{SECRET}@relay.etat.test?starttls=perhaps",
+        f"smtp://etaten:{SECRET}/2@relay.etat.test",
+        f"smtp://etaten:{SECRET}#2@relay.etat.test",
+        f"smtp://etaten:{SECRET}＠@relay.etat.test",
+        f"smtp://[{SECRET}",
+    ],
+)
+def test_no_error_shows_a_secret(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("VARSEL_SMTP_URL", url)
+
+    with pytest.raises(SettingsError, match="VARSEL_SMTP_URL") as error:
+        load_settings()
+
+    assert SECRET not in str(error.value)
+    assert error.value.__cause__ is None
+
+
+@pytest.mark.parametrize(("name", "scheme"), [("smtp_url", "smtp"), ("database_url", "postgresql")])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        f"etaten:{SECRET}@server.etat.test",
+        f"etaten:{SECRET}@server.etat.test:587/?starttls=required",
+        f"etaten:{SECRET}@[::1]:465",
+        f":{SECRET}@server.etat.test",
+        f"etaten:a%40{SECRET}%2F@server.etat.test",
+        f"etaten:a:{SECRET}@server.etat.test",
+        f"etaten:a@{SECRET}@server.etat.test",
+    ],
+)
+def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch, name: str, scheme: str, rest: str) -> None:
+    monkeypatch.setenv(f"VARSEL_{name.upper()}", f"{scheme}://{rest}")
+
+    settings = load_settings()
+
+    assert SECRET not in settings.shown(name)
+    assert SECRET not in repr(settings)
+    assert settings.shown(name).startswith(f"{scheme}://")
+    assert settings.shown(name).endswith(rest.rpartition("@")[2])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://server.etat.test/varsel?user=varsel&password={SECRET}",
+        f"postgresql://server.etat.test/varsel?sslpassword={SECRET}",
+        f"postgresql://varsel:a/{SECRET}@server.etat.test/varsel",
+        f"postgresql://varsel:a@one.test:5432,two.test:5432/varsel?password={SECRET}&target_session_attrs=any",
+    ],
+)
+def test_a_password_anywhere_in_a_database_url_is_not_shown(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("VARSEL_DATABASE_URL", url)
+
+    assert SECRET not in load_settings().shown("database_url")
