@@ -158,6 +158,9 @@ class Settings(BaseSettings):
         (),
         description='issuers of bearer tokens: URLs apart by commas, or JSON [{"issuer": …, "jwks_url": …}]',
     )
+    test_clients: Path | None = Field(
+        None, description="JSON file of clients that the test issuer of development mode knows, beside its own"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level logged")
 
     @field_validator("public_url")

@@ -28,7 +28,7 @@ class Part:
 
 def parts_of(content: bytes) -> Iterator[Part]:
     """Every part of the mail in order, those of an embedded mail too."""
-    lines = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").lstrip(b"\n")
     for number, part in enumerate(_walk(lines, DEPTH_LIMIT)):
         if number == PARTS_LIMIT:
             return
@@ -52,7 +52,8 @@ def blocks_of(body: bytes) -> list[bytes]:
 
 
 def _walk(content: bytes, depth: int) -> Iterator[Part]:
-    head, _, body = content.lstrip(b"\n").partition(b"\n\n")
+    # A part that begins with a blank line has no header at all (RFC 2046 section 5.1).
+    head, _, body = (b"", b"", content) if content.startswith(b"\n") else content.partition(b"\n\n")
     fields = read_fields(head)
     kind = fields.get("content-type", "text/plain")
     content_type = kind.partition(";")[0].strip().lower()
@@ -61,7 +62,7 @@ def _walk(content: bytes, depth: int) -> Iterator[Part]:
         for piece in _pieces(body, boundary[1] or boundary[2]):
             yield from _walk(piece, depth - 1)
     elif depth and content_type == "message/rfc822":
-        yield from _walk(body, depth - 1)
+        yield from _walk(body.lstrip(b"\n"), depth - 1)
     else:
         yield Part(content_type, _decoded(body, fields.get("content-transfer-encoding", "")))
 
@@ -71,7 +72,7 @@ def _pieces(body: bytes, boundary: str) -> list[bytes]:
     delimiter = rb"(?:^|\n)--" + re.escape(boundary.encode("utf-8")) + rb"(--)?[ \t]*(?=\n|$)"
     pieces = re.split(delimiter, body, maxsplit=PARTS_LIMIT)
     # Text and closing mark take turns: what stands behind a mark with two hyphens is no part.
-    return [pieces[at + 1] for at in range(1, len(pieces) - 1, 2) if pieces[at] is None]
+    return [pieces[at + 1].removeprefix(b"\n") for at in range(1, len(pieces) - 1, 2) if pieces[at] is None]
 
 
 def _decoded(body: bytes, encoding: str) -> bytes:

@@ -35,7 +35,8 @@ _TEXT_RULES = (
     _rule("text: quarantined", r"\bquarantin", SendStatus.FAILED_QUARANTINED),
     _rule("text: our own domain or address is refused", r"sender|return.?path|mail from", SendStatus.FAILED),
     _rule("text: the name server did not answer", r"not found, try again", SendStatus.FAILED),
-    _rule("text: too much mail", r"receiving mail at a rate|rate.?limit|over ?quota|quota exceeded", SendStatus.FAILED),
+    _rule("text: too much mail", r"mail (too quickly|at a rate)|rate.?limit", SendStatus.FAILED),
+    _rule("text: no room", r"out of storage|mailbox (is )?full|over ?quota|quota exceeded", SendStatus.FAILED),
     _rule(
         "text: spam",
         r"\bspam\b|\bjunk\b|\bunsolicited\b|\bbulk mail|blocklist|blacklist|\bRBL\b|bad reputation|spamhaus",
@@ -46,12 +47,12 @@ _TEXT_RULES = (
         r"(user|recipient|mailbox|address|account|person)\b.{0,40}"
         r"(unknown|not exist|not found|no longer|disabled|inactive|rejected: access denied)"
         r"|(unknown|no such|invalid|inactive|disabled) (local )?(user|recipient|mailbox|address|account|person)"
-        r"|no mailbox here|not our customer|unrout(e)?able address",
+        r"|doesn'?t have an? .{0,40}account|no mailbox here|not our customer|unrout(e)?able address",
         SendStatus.FAILED_BOUNCED,
     ),
     _rule(
         "text: no such domain",
-        r"host or domain name not found|domain.{0,30}(not exist|not found)|null ?mx|nxdomain",
+        r"host or domain name not found|no such domain|domain.{0,30}(not exist|not found)|null ?mx|nxdomain",
         SendStatus.FAILED_BOUNCED,
     ),
 )

@@ -25,6 +25,9 @@ GOODBYE_TIMEOUT = 2.0  # seconds; nobody waits for a relay that does not answer 
 IDLE_LIMIT = 20.0  # seconds; relays close idle connections after a minute or so, we do it first
 MAILS_A_CONNECTION = 1_000  # then a fresh one, so that a relay's balancer gets its chance
 
+# About us and our settings, not about the mail (RFC 4954 section 6): no mail fails over them.
+_REFUSES_US = (530, 534, 535, 538)
+
 Notify = Literal["success", "failure", "delay"]
 
 
@@ -130,10 +133,9 @@ class SmtpTransport:
         try:
             reply = await client.data(mail.message, timeout=DATA_TIMEOUT)
         except aiosmtplib.SMTPResponseException as error:
-            if 200 <= error.code <= 299:  # the first digit decides (RFC 5321 section 4.2.1)
-                return Accepted(_words(error))
-            if 300 <= error.code <= 599:
+            if 400 <= error.code <= 599:
                 raise
+            # No answer that makes sense, and aiosmtplib does not tell whether it was to DATA or to the final dot.
             client.close()
             return InDoubt(f"in doubt: {_words(error)}")
         except (aiosmtplib.SMTPException, OSError) as error:
@@ -144,13 +146,14 @@ class SmtpTransport:
     def _options(self, client: aiosmtplib.SMTP, mail: Mail) -> tuple[list[str], list[str], str]:
         """Parameters of MAIL and RCPT, and the encoding that the addresses need."""
         mail_options, rcpt_options = [], []
-        is_ascii = mail.recipient_address.isascii()
+        head = mail.message[: mail.message.find(b"\r\n\r\n")]
+        is_ascii = mail.recipient_address.isascii() and head.isascii()
         if not is_ascii:
             mail_options += ["SMTPUTF8", "BODY=8BITMIME"]
         if client.supports_extension("dsn"):
             mail_options += ["RET=HDRS", f"ENVID={_xtext(mail.envelope_id)}"]
             rcpt_options.append(f"NOTIFY={self._notify}")
-            if is_ascii:
+            if mail.recipient_address.isascii():
                 rcpt_options.append(f"ORCPT=rfc822;{_xtext(mail.recipient_address)}")
         return mail_options, rcpt_options, "ascii" if is_ascii else "utf-8"
 
@@ -164,6 +167,9 @@ class SmtpTransport:
 
 def _refused(error: aiosmtplib.SMTPResponseException) -> Outcome:
     """The reply as an outcome; a code that is neither 4yz nor 5yz makes no sense here and is tried again later."""
+    if error.code in _REFUSES_US:
+        log.error("the relay wants credentials or encryption that it did not get", code=error.code)
+        return Deferred(_words(error))
     return Rejected(_words(error)) if 500 <= error.code <= 599 else Deferred(_words(error))
 
 
