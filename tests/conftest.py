@@ -115,7 +115,7 @@ async def migrated_dsn(superuser_dsn: str) -> AsyncIterator[str]:
 async def dsn(migrated_dsn: str) -> AsyncIterator[str]:
     """An empty database: emptying one takes a millisecond, making one half a second."""
     yield migrated_dsn
-    tables = ("orders", "send_status_history", "delivery_reports", "workers")
+    tables = ("orders", "send_status_history", "delivery_reports", "workers", "owner_usage")
     await _execute(migrated_dsn, *(f"DELETE FROM {table}" for table in tables))
 
 

@@ -44,8 +44,7 @@ def test_every_variable_says_what_it_means(name: str) -> None:
     description = Settings.model_fields[name].description
 
     assert description is not None
-    assert len(description) > 10
-    assert description[0].islower() or description.startswith(("URL", "From"))
+    assert len(description.split()) > 2
 
 
 def test_everything_that_is_missing_is_named_at_once() -> None:

@@ -1,5 +1,7 @@
 """A secret is in the settings, and nowhere else: not in what is shown, not in what is said of an error."""
 
+from contextlib import suppress
+
 import pytest
 
 from varsel.errors import SettingsError
@@ -69,3 +71,13 @@ def test_a_password_anywhere_in_a_database_url_is_not_shown(monkeypatch: pytest.
     monkeypatch.setenv("VARSEL_DATABASE_URL", url)
 
     assert SECRET not in load_settings().shown("database_url")
+
+
+@pytest.mark.parametrize(
+    "text", [f"host=server.etat.test password={SECRET}", f"varsel:{SECRET}@server.etat.test", SECRET]
+)
+def test_what_is_no_url_is_not_shown_either(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("VARSEL_DATABASE_URL", text)
+
+    with suppress(SettingsError):  # refusing it is as good
+        assert SECRET not in load_settings().shown("database_url")

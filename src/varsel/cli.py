@@ -108,6 +108,7 @@ Varsel is ready at {url}   (Ctrl-C stops it)
 DEVELOPMENT MODE: it trusts a test issuer, so everybody on this machine can be any service owner.
 Mail goes to a sandbox that plays outcomes: delivered@, bounced@, spam@, deferred@… in sandbox.test;
 what it received is listed at {url}/sandbox/messages
+The API is described, and can be tried, at {url}/docs
 
 A token for the service owner ttd, good for a day:
 

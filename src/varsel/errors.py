@@ -5,10 +5,14 @@ VarselError
 ├── DatabaseUnavailable    no usable PostgreSQL: exit, or answer "try again later"
 ├── InvalidOrder           what the owner sent cannot be an order; carries the reasons by field
 ├── NotAuthenticated       no credential that we trust
-└── NotAuthorised          a credential that we trust, but not for this
+├── NotAuthorised          a credential that we trust, but not for this
+├── LimitReached           the owner has used up what it may use; later there is more
+├── StillRunning           a request with the same idempotency key is not answered yet
+└── KeyReused              the idempotency key belongs to another request
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 
 class VarselError(Exception):
@@ -37,3 +41,19 @@ class NotAuthenticated(VarselError):
 
 class NotAuthorised(VarselError):
     """The caller is known, but its credential does not cover what it asks for."""
+
+
+class LimitReached(VarselError):
+    """The owner has used up what it may use; there is more after `retry_after`."""
+
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__("the limit is reached")
+        self.retry_after = retry_after
+
+
+class StillRunning(VarselError):
+    """A request with the same idempotency key is being answered at this moment."""
+
+
+class KeyReused(VarselError):
+    """The idempotency key was used for a request that asked for something else."""

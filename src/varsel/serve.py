@@ -8,14 +8,13 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
 import structlog
-import uvicorn
 import uvloop
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
@@ -23,9 +22,12 @@ from starlette.routing import BaseRoute
 from varsel.api.app import build_app
 from varsel.api.desk import Desk
 from varsel.api.development import development_routes
+from varsel.api.server import HttpServer
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.auth.keys import KeySource, RemoteKeys
+from varsel.auth.maskinporten import Maskinporten
+from varsel.auth.platform_token import CertificateFolder, PlatformTokens
 from varsel.database.connect import Pool, open_pool
 from varsel.database.embedded.supervisor import EmbeddedPostgres
 from varsel.database.migrate import migrate
@@ -48,7 +50,6 @@ Ready = Callable[[Settings], None]
 GOODBYE = timedelta(seconds=2)  # for answers under way, and for connections to close
 CLAIMS_A_CONNECTION = 32  # what a connection sends in well under a second
 UNRECORDED_A_CONNECTION = 2  # one at the relay, and one whose result is being written meanwhile
-BACKLOG = 2048  # connections that wait to be accepted
 
 
 def serve(settings: Settings, role: Role, ready: Ready) -> None:
@@ -128,7 +129,7 @@ async def _serve(
             station = await stack.enter_async_context(_station(pool, dsn, settings, sandbox))
             tasks.append(asyncio.create_task(run_loops(station, wake, stop), name="worker"))
         if role != "worker":
-            server = _Server(_api(pool, settings, sandbox, wake))
+            server = HttpServer(_api(pool, settings, sandbox, wake))
             tasks.append(asyncio.create_task(server.run_until(stop, listener), name="answer requests"))
             await server.wait_until_started()
         log.info("service started", role=role, port=settings.port)
@@ -241,52 +242,15 @@ async def _report_listener(
 
 def _api(pool: Pool, settings: Settings, sandbox: Sandbox | None, wake: Wake) -> Starlette:
     issuers: dict[str, KeySource] = {issuer.issuer: RemoteKeys(issuer) for issuer in settings.token_issuers}
-    routes: list[BaseRoute] = []
+    folder = settings.platform_certificates
+    certificates = CertificateFolder(folder) if folder else None
+    issuer: DevelopmentIssuer | None = None
+    routes: Sequence[BaseRoute] = ()
     if settings.dev:
         issuer = DevelopmentIssuer.open(settings.data_dir, settings.test_issuer)
         issuers[issuer.issuer] = issuer
-        routes = [*development_routes(issuer, sandbox.mailbox if sandbox else None)]
-    return build_app(Desk(pool, settings, BearerTokens(issuers), wake), more_routes=routes)
-
-
-class _Server(uvicorn.Server):
-    """Answers requests until the service stops; signals are the service's, which has more to stop than this."""
-
-    def __init__(self, app: Starlette) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                backlog=BACKLOG,
-                timeout_graceful_shutdown=int(GOODBYE.total_seconds()),
-            )
-        )
-        self._has_started = asyncio.Event()
-
-    async def run_until(self, stop: asyncio.Event, listener: socket.socket) -> None:
-        """Accept connections until `stop` is set; then finish the answers under way."""
-        serving = asyncio.create_task(self.serve(sockets=[listener]), name="accept connections")
-        serving.add_done_callback(lambda _: self._has_started.set())
-        serving.add_done_callback(lambda _: stop.set())
-        await stop.wait()
-        self.should_exit = True
-        await serving
-
-    async def wait_until_started(self) -> None:
-        """Return once connections are accepted."""
-        await self._has_started.wait()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open for connections, and say so."""
-        await super().startup(sockets)
-        self._has_started.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Do not."""
-        yield
+        maskinporten = Maskinporten.open(settings.data_dir, f"{settings.base_url}/", settings.test_clients)
+        routes = development_routes(issuer, maskinporten, sandbox.mailbox if sandbox else None)
+    tokens = BearerTokens(issuers, settings.token_issuers)
+    desk = Desk(pool, settings, tokens, wake, PlatformTokens(certificates, development=issuer))
+    return build_app(desk, more_routes=routes)

@@ -8,13 +8,14 @@ world have no sensible default, and the program refuses to start until they are 
 import json
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from varsel.errors import SettingsError
@@ -80,17 +81,33 @@ def _default_starttls(host: str, username: str | None) -> StartTls:
     return "never" if host in ("localhost", "127.0.0.1", "::1") else "optional"
 
 
+# Signatures that a public key verifies. Never `none`, never HMAC: with that a public key would be the secret.
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
+
+
 @dataclass(frozen=True, slots=True)
 class TokenIssuer:
-    """Somebody whose bearer tokens we take: the exact `iss`, and where its keys are (absent: by discovery)."""
+    """Somebody whose bearer tokens we take, and how they are read."""
 
-    issuer: str
-    jwks_url: str | None = None
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
+    issuer: str  # the exact `iss`
+    jwks_url: str | None = None  # where its keys are; absent: by discovery
+    discovery_url: str | None = None  # absent: below the issuer, as OpenID Connect Discovery has it
+    audience: tuple[str, ...] = ()  # one of these must be in `aud`; none: `aud` is not looked at
+    algorithms: tuple[Algorithm, ...] = ALGORITHMS
+    scope_claims: tuple[str, ...] = ("urn:altinn:scope", "scope")  # the first that is there counts
+    org_claim: str = "urn:altinn:org"  # holds the service owner's short name
+    # For issuers that know no such claim: from client id or organisation number to the service owner's short name.
+    orgs: Mapping[str, str] = field(default_factory=dict)
 
 
 def _without_secrets(url: str) -> str:
     """A URL for people. Whatever a password holds, it ends at the last @, so nothing before that is shown of it."""
-    scheme, _, rest = url.partition("://")
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return "****"
     credentials, at, place = rest.rpartition("@")
     user, colon, _ = credentials.partition(":")
     return f"{scheme}://{user}{':****' if colon else ''}{at}" + _PASSWORD_IN_QUERY.sub(r"\1****", place)
@@ -158,10 +175,32 @@ class Settings(BaseSettings):
         (),
         description='issuers of bearer tokens: URLs apart by commas, or JSON [{"issuer": …, "jwks_url": …}]',
     )
+    platform_certificates: Path | None = Field(
+        None, description="folder of certificates for PlatformAccessToken: ISSUER.pem, ISSUER.NAME.pem, ISSUER/*.pem"
+    )
+    internal_domains: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(), description="domains that recipients may have though the internet knows none: local,corp.lan"
+    )
+    limit_requests: int | None = Field(None, gt=0, description="requests a minute of one owner; absent: no limit")
+    limit_recipients: int | None = Field(None, gt=0, description="recipients a day of one owner; absent: no limit")
     test_clients: Path | None = Field(
         None, description="JSON file of clients that the test issuer of development mode knows, beside its own"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level logged")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_database(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must be postgresql://…")
+        return url
+
+    @field_validator("from_address")
+    @classmethod
+    def _is_a_mailbox(cls, mailbox: str | None) -> str | None:
+        if mailbox is not None and not re.fullmatch(r"[^<>@\r\n]+ ?<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+", mailbox):
+            raise ValueError("must be an address, or a name and an address in angle brackets")
+        return mailbox
 
     @field_validator("public_url")
     @classmethod
@@ -193,11 +232,11 @@ class Settings(BaseSettings):
             raise ValueError("must be a domain name in ASCII (A-labels)")
         return domain.lower() if domain else None
 
-    @field_validator("dsn_notify", mode="before")
+    @field_validator("dsn_notify", "internal_domains", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
         if isinstance(value, str):
-            return frozenset(word.strip().lower() for word in value.split(",") if word.strip())
+            return frozenset(word.strip().lower().lstrip(".") for word in value.split(",") if word.strip())
         return value
 
     @field_validator("retry_first", "retry_max", mode="before")

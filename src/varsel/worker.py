@@ -14,6 +14,8 @@ from varsel.notifications.liveness import Worker, release_missing_workers
 from varsel.notifications.send import Sender
 from varsel.notifications.send_status import expire_unsent
 from varsel.orders.generate import generate_next_due
+from varsel.orders.idempotency import forget_idempotency_keys
+from varsel.orders.limits import forget_usage
 from varsel.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -71,6 +73,12 @@ async def _record_reports_left_behind(station: Station) -> bool:
     return await record_left_behind(station.pool, station.settings.relayed)
 
 
+async def _forget_what_is_old(station: Station) -> bool:
+    await forget_idempotency_keys(station.pool)
+    await forget_usage(station.pool)
+    return False
+
+
 # Short pauses are for work that other processes bring; an empty round costs the database less than 0.1 ms.
 LOOPS = (
     Loop("send due notifications", _send_due, timedelta(milliseconds=150), is_woken=True, stops_first=True),
@@ -79,11 +87,12 @@ LOOPS = (
     Loop("release the claims of missing workers", _release_missing_workers, timedelta(seconds=1)),
     Loop("expire what was never sent", _expire_unsent, timedelta(seconds=5)),
     Loop("record reports left behind", _record_reports_left_behind, timedelta(seconds=10)),
+    Loop("forget old idempotency keys and counts", _forget_what_is_old, timedelta(hours=1)),
 )
 
 
 class Wake:
-    """Ends the pauses of the loops that an order concerns; `cli` gives it to the API and to the worker."""
+    """Ends the pauses of the loops that an order concerns; `serve` gives it to the API and to the worker."""
 
     def __init__(self) -> None:
         self._sleepers: set[asyncio.Event] = set()

@@ -14,6 +14,7 @@ from varsel.api.desk import Desk
 from varsel.api.development import development_routes
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.development_issuer import DevelopmentIssuer
+from varsel.auth.maskinporten import Maskinporten
 from varsel.database.connect import Pool
 from varsel.sandbox.handler import Envelope, Recipient
 from varsel.sandbox.mailbox import Mailbox
@@ -31,11 +32,12 @@ def mailbox() -> Mailbox:
 
 @pytest.fixture
 async def visitor(
-    pool: Pool, settings: Settings, issuer: DevelopmentIssuer, mailbox: Mailbox
+    pool: Pool, settings: Settings, issuer: DevelopmentIssuer, maskinporten: Maskinporten, mailbox: Mailbox
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a service in development mode."""
     desk = Desk(pool, settings, BearerTokens({issuer.issuer: issuer}), lambda: None)
-    transport = httpx2.ASGITransport(build_app(desk, more_routes=development_routes(issuer, mailbox)))
+    routes = development_routes(issuer, maskinporten, mailbox)
+    transport = httpx2.ASGITransport(build_app(desk, more_routes=routes))
     async with httpx2.AsyncClient(transport=transport, base_url="http://varsel.test") as client:
         yield client
 
@@ -112,7 +114,7 @@ async def test_a_test_token_lives_as_long_as_was_asked(visitor: httpx2.AsyncClie
 
 
 async def test_what_the_originals_tool_takes_besides_is_ignored(visitor: httpx2.AsyncClient) -> None:
-    query = {"env": "tt02", "supplierOrgNo": "1", "clientId": "x", "delegationSource": "y", "dump": "true"}
+    query = {"env": "tt02", "bulkCount": "2", "dump": "true"}
 
     claims = await claims_of(visitor, org="ttd", **query)
 
@@ -164,9 +166,11 @@ async def test_a_mail_that_never_came_is_not_found(visitor: httpx2.AsyncClient) 
     assert (answer.status_code, answer.content) == (404, b"")
 
 
-async def test_without_a_sandbox_there_are_no_mails(pool: Pool, settings: Settings, issuer: DevelopmentIssuer) -> None:
+async def test_without_a_sandbox_there_are_no_mails(
+    pool: Pool, settings: Settings, issuer: DevelopmentIssuer, maskinporten: Maskinporten
+) -> None:
     desk = Desk(pool, settings, BearerTokens({}), lambda: None)
-    app = build_app(desk, more_routes=development_routes(issuer, mailbox=None))
+    app = build_app(desk, more_routes=development_routes(issuer, maskinporten, mailbox=None))
 
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://varsel.test") as client:
         answers = [await client.get(path) for path in ("/sandbox/messages", "/sandbox/messages/1")]

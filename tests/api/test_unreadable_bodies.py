@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.api.bodies import ORDERS, email_body, order_body, reasons_in
-from varsel.api.check_order import email_order, order
+from varsel.api.check_order import HouseRules, email_order, order
 from varsel.api.read_body import read_as
 from varsel.api.wire import EmailOrderRequest, OrderRequest
 from varsel.errors import InvalidOrder
@@ -50,11 +50,11 @@ changed_orders = st.dictionaries(st.sampled_from(NAMES), values, max_size=6)
 
 
 def read_email_order(body: bytes) -> NewOrder:
-    return email_order(read_as(body, EmailOrderRequest), "ttd", "noreply@varsel.test")
+    return email_order(read_as(body, EmailOrderRequest), "ttd", HouseRules("noreply@varsel.test"))
 
 
 def read_order(body: bytes) -> NewOrder:
-    return order(read_as(body, OrderRequest), "ttd", "noreply@varsel.test")
+    return order(read_as(body, OrderRequest), "ttd", HouseRules("noreply@varsel.test"))
 
 
 def orders_in(body: bytes) -> list[NewOrder]:

@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from tests.auth.grants import client, maskinporten_of
 from tests.auth.issuer_server import IssuerServer, issuer_server
 from tests.auth.tokens import ISSUER, KnownKey, jwk_of
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.keys import RemoteKeys
+from varsel.auth.maskinporten import Maskinporten
+from varsel.auth.signing_key import SigningKey
 from varsel.settings import TokenIssuer
 
 
@@ -50,3 +53,14 @@ async def server(key: rsa.RSAPrivateKey) -> AsyncIterator[IssuerServer]:
 @pytest.fixture
 def keys(server: IssuerServer) -> RemoteKeys:
     return RemoteKeys(TokenIssuer(f"{server.url}/"))
+
+
+@pytest.fixture(scope="session")
+def maskinporten_key() -> SigningKey:
+    return SigningKey(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+
+
+@pytest.fixture
+def maskinporten(maskinporten_key: SigningKey, key: rsa.RSAPrivateKey) -> Maskinporten:
+    """A Maskinporten with one client, who has registered one key."""
+    return maskinporten_of(maskinporten_key, client(key.public_key()))

@@ -12,7 +12,7 @@ import pytest
 
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.caller import CREATE_SCOPE, Caller
-from varsel.auth.development_issuer import KEY_FILE, DevelopmentIssuer
+from varsel.auth.development_issuer import KEY_FILE, DevelopmentIssuer, TokenHolder
 
 ISSUER = "http://varsel.test/authentication/api/v1/openid/"
 RACERS = 3
@@ -87,3 +87,24 @@ def test_no_two_tokens_are_the_same(issuer: DevelopmentIssuer) -> None:
     first, second = (jwt.decode(new_token(issuer), options={"verify_signature": False}) for _ in range(2))
 
     assert first["jti"] != second["jti"]
+
+
+async def test_a_platform_token_is_an_apps_own_and_valid_a_little_before(issuer: DevelopmentIssuer) -> None:
+    text = issuer.platform_token("nav", "notify", timedelta(minutes=5))
+
+    key = await issuer.find_key(jwt.get_unverified_header(text)["kid"])
+    assert key is not None
+    claims = jwt.decode(text, key.key, algorithms=["RS256"], audience="platform.altinn.no")
+    assert claims.pop("exp") - claims.pop("nbf") == 305
+    assert claims == {"iss": "nav", "urn:altinn:app": "notify", "aud": "platform.altinn.no"}
+
+
+def test_a_token_may_name_who_acts_for_its_holder(issuer: DevelopmentIssuer) -> None:
+    holder = TokenHolder("ttd", "310000000", "client-1", "310000001", "http://varsel.test/delegations")
+
+    text = issuer.token_of(holder, scopes=["a"], lifetime=timedelta(minutes=1))
+
+    claims = jwt.decode(text, options={"verify_signature": False})
+    assert (claims["client_id"], claims["delegation_source"]) == ("client-1", "http://varsel.test/delegations")
+    assert claims["consumer"] == {"authority": "iso6523-actorid-upis", "ID": "0192:310000000"}
+    assert claims["supplier"] == {"authority": "iso6523-actorid-upis", "ID": "0192:310000001"}

@@ -17,6 +17,7 @@ def let_time_pass(keys: RemoteKeys, seconds: float) -> None:
     """As if the last fetch were that much longer ago."""
     keys._fetched_at -= seconds
     keys._tried_at -= seconds
+    keys._last_seen = {name: seen - seconds for name, seen in keys._last_seen.items()}
 
 
 async def test_keys_are_found_by_discovery(server: IssuerServer, keys: RemoteKeys) -> None:
@@ -62,6 +63,19 @@ async def test_keys_are_fetched_anew_after_an_hour(
 
     assert await keys.find_key("key-2") is not None
     assert len(server.asked) == 4
+
+
+async def test_a_key_that_was_replaced_serves_its_tokens_for_another_hour(
+    server: IssuerServer, keys: RemoteKeys, another_key: rsa.RSAPrivateKey
+) -> None:
+    await keys.find_key(KEY_ID)
+    server.publish(jwk_of(another_key.public_key(), "key-2"))
+    let_time_pass(keys, UNKNOWN_KEY_PAUSE + 1)
+    assert await keys.find_key("key-2") is not None
+
+    assert await keys.find_key(KEY_ID) is not None
+    let_time_pass(keys, REFRESH_AFTER + 1)
+    assert await keys.find_key(KEY_ID) is None
 
 
 async def test_a_new_key_is_fetched_as_soon_as_it_is_used(

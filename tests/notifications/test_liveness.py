@@ -1,5 +1,6 @@
 """Who lives keeps its claims; who is gone loses them after the grace, and never before."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -10,6 +11,8 @@ from tests.factories import placed_notification, send_status_of
 from varsel.database.connect import Pool
 from varsel.notifications.liveness import GRACE, WORKER_LOCK, Worker, release_missing_workers
 from varsel.notifications.send_status import SendStatus, claim_notifications
+
+LIMIT = 10.0  # seconds; a bound for a machine under load, not a measure
 
 
 async def workers(pool: Pool) -> list[int]:
@@ -39,15 +42,25 @@ async def missed_for(pool: Pool, duration: timedelta) -> None:
     )
 
 
+HOLDER = (
+    "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = $1 AND objid::bigint = $2"
+    "   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
 async def cut(pool: Pool, number: int) -> None:
     """End the connection on which the worker holds its lock, as a restart of the database does."""
-    ended = await pool.fetchval(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = $1"
-        " AND objid::bigint = $2 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-        WORKER_LOCK,
-        number,
-    )
-    assert ended
+    holder = await pool.fetchval(HOLDER, WORKER_LOCK, number)
+    assert await pool.fetchval("SELECT pg_terminate_backend($1, 5000)", holder)
+
+
+async def die(pool: Pool, worker: Worker) -> None:
+    """Vanish, and wait for the server to notice."""
+    number = await number_of(worker)
+    await worker.let_go()
+    async with asyncio.timeout(LIMIT):
+        while await pool.fetchval(HOLDER, WORKER_LOCK, number):
+            pass
 
 
 @pytest.fixture
@@ -60,7 +73,7 @@ async def another(dsn: str) -> AsyncIterator[Worker]:
 
 async def test_a_dead_workers_claim_is_released_after_the_grace(pool: Pool, worker: Worker) -> None:
     await claim_one(pool, worker)
-    await worker.let_go()
+    await die(pool, worker)
     await missed_for(pool, GRACE)
 
     await release_missing_workers(pool)
@@ -71,7 +84,7 @@ async def test_a_dead_workers_claim_is_released_after_the_grace(pool: Pool, work
 
 async def test_a_dead_workers_claim_is_kept_during_the_grace(pool: Pool, worker: Worker) -> None:
     await claim_one(pool, worker)
-    await worker.let_go()
+    await die(pool, worker)
     await missed_for(pool, GRACE / 2)
 
     await release_missing_workers(pool)
@@ -91,7 +104,7 @@ async def test_a_living_workers_claim_is_kept(pool: Pool, worker: Worker) -> Non
 
 async def test_a_lock_that_is_back_within_the_grace_is_forgiven(pool: Pool, worker: Worker) -> None:
     await claim_one(pool, worker)
-    await worker.let_go()
+    await die(pool, worker)
     await missed_for(pool, GRACE / 2)
     await worker.prove_alive()
 
@@ -102,7 +115,7 @@ async def test_a_lock_that_is_back_within_the_grace_is_forgiven(pool: Pool, work
 
 
 async def test_a_dead_worker_without_claims_is_forgotten(pool: Pool, worker: Worker, another: Worker) -> None:
-    await worker.let_go()
+    await die(pool, worker)
     await missed_for(pool, GRACE)
 
     await release_missing_workers(pool)
@@ -157,7 +170,7 @@ async def test_a_worker_that_was_forgotten_registers_anew(pool: Pool, worker: Wo
 
 async def test_a_worker_that_was_given_up_claims_nothing_under_its_old_number(pool: Pool, worker: Worker) -> None:
     before = await number_of(worker)
-    await worker.let_go()
+    await die(pool, worker)
     await missed_for(pool, GRACE)
     await release_missing_workers(pool)
     await placed_notification(pool)

@@ -123,7 +123,7 @@ async def test_no_database_connection_is_held_while_the_relay_is_spoken_to(
         assert held == 0
     relay.gate.set()
     await asyncio.wait_for(sender.drain(), LIMIT)
-    await small.close()
+    small.terminate()
     assert await statuses(pool) == {"Succeeded": 8}
 
 

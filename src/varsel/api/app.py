@@ -1,6 +1,7 @@
 """The application: which path leads to which endpoint, and how errors are answered."""
 
 import asyncio
+import math
 import re
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -23,10 +24,11 @@ from varsel.api.orders import (
     put_cancel,
 )
 from varsel.api.problems import empty, problem
-from varsel.api.read_body import BodyTooLarge, NotJson
+from varsel.api.read_body import BodyTooLarge, BodyTooSlow, NotJson
 from varsel.api.views import BASE_PATH
 from varsel.database.connect import UNAVAILABLE
-from varsel.errors import InvalidOrder, NotAuthenticated, NotAuthorised
+from varsel.database.statements import statements
+from varsel.errors import InvalidOrder, KeyReused, LimitReached, NotAuthenticated, NotAuthorised, StillRunning
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +51,7 @@ def resource(path: str, **endpoints: Endpoint) -> Route:
 async def get_health(request: Request) -> Response:
     """Whether this process can do its job, which it cannot without its database."""
     try:
-        await asyncio.wait_for(desk_of(request).pool.fetchval("SELECT 1"), HEALTH_TIMEOUT)
+        await asyncio.wait_for(desk_of(request).pool.fetchval(statements("health")["is_reachable"]), HEALTH_TIMEOUT)
     except UNAVAILABLE:
         return PlainTextResponse("Unhealthy", 503)
     return PlainTextResponse("Healthy")
@@ -71,6 +73,8 @@ ROUTES: Sequence[BaseRoute] = (
     resource(f"{BASE_PATH}/order/{{id}}/notifications/email", GET=get_email_notifications),
 )
 
+# What tells about the routes above; no part of the contract.
+
 
 def build_app(desk: Desk, *, more_routes: Sequence[BaseRoute] = ()) -> Starlette:
     """The application; `more_routes` are those of development mode."""
@@ -81,8 +85,12 @@ def build_app(desk: Desk, *, more_routes: Sequence[BaseRoute] = ()) -> Starlette
             InvalidOrder: _as_problem,
             NotAuthenticated: _answer(401),
             NotAuthorised: _answer(403),
-            NotJson: _unsupported_media_type,
+            NotJson: _problem(415),
+            StillRunning: _problem(409),
+            KeyReused: _problem(422),
+            LimitReached: _limit_reached,
             BodyTooLarge: _answer(413),
+            BodyTooSlow: _answer(408),
             Exception: _unexpected,
             **dict.fromkeys(UNAVAILABLE, _unavailable),
         },
@@ -106,8 +114,13 @@ def _as_problem(request: Request, error: Exception) -> Response:
     return problem(400, error.reasons)
 
 
-def _unsupported_media_type(request: Request, error: Exception) -> Response:
-    return problem(415)
+def _problem(status: int) -> Callable[[Request, Exception], Response]:
+    return lambda request, error: problem(status)
+
+
+def _limit_reached(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LimitReached)  # noqa: S101
+    return problem(429, Retry_After=str(math.ceil(error.retry_after.total_seconds())))
 
 
 def _unavailable(request: Request, error: Exception) -> Response:

@@ -6,12 +6,14 @@ so that one answer names all that is wrong.
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Set
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from msgspec import UnsetType
 
+from varsel.api.check_recipients import ERRORS_LIMIT, Reasons, check_recipients
 from varsel.api.email_address import is_deliverable
 from varsel.api.read_body import body_is_missing
 from varsel.api.wire import EmailOrderRequest, EmailTemplateRequest, OrderRequest, RecipientRequest
@@ -19,9 +21,6 @@ from varsel.errors import InvalidOrder
 from varsel.notifications.compose import split_mailbox
 from varsel.orders.order import Channel, ContentType, EmailTemplate, NewOrder, Recipient
 
-Reasons = defaultdict[str, list[str]]
-
-ERRORS_LIMIT = 200  # messages in one answer, as the original
 EARLIEST = timedelta(minutes=5)  # so long ago a send time may be, for clocks that differ
 
 _TIMESTAMP = re.compile(
@@ -34,14 +33,18 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 # What no header may hold and no reader would miss: C0, DEL, C1, and Unicode's own line and paragraph breaks.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
-NO_WAY_TO_REACH = (
-    "Either a valid email address, organization number, or national identity number must be provided for each"
-    " recipient."
-)
 NOT_BUILT = "Varsel does not support this notification channel yet. Use Email."
 
 
-def email_order(request: EmailOrderRequest, owner: str, default_from: str) -> NewOrder:
+@dataclass(frozen=True, slots=True)
+class HouseRules:
+    """What our own settings add to the contract's rules."""
+
+    default_from: str  # From of mails whose order names none
+    internal_domains: Set[str] = frozenset()  # domains that recipients may have though the internet knows none
+
+
+def email_order(request: EmailOrderRequest, owner: str, house: HouseRules) -> NewOrder:
     """The order that a body of `POST /orders/email` asks for.
 
     Raises:
@@ -50,10 +53,10 @@ def email_order(request: EmailOrderRequest, owner: str, default_from: str) -> Ne
     send_time = _send_time(request)
     _require(Recipients=request.recipients, Subject=_text(request.subject), Body=_text(request.body))
     template = EmailTemplateRequest("", request.subject, request.body, request.content_type)
-    return _checked(request, send_time, Channel.EMAIL, template, owner, default_from)
+    return _checked(request, send_time, Channel.EMAIL, template, owner, house)
 
 
-def order(request: OrderRequest, owner: str, default_from: str) -> NewOrder:
+def order(request: OrderRequest, owner: str, house: HouseRules) -> NewOrder:
     """The order that a body of `POST /orders` asks for.
 
     Raises:
@@ -69,7 +72,7 @@ def order(request: OrderRequest, owner: str, default_from: str) -> NewOrder:
             "EmailTemplate.Body": template.body,
         }
     )
-    return _checked(request, send_time, request.notification_channel, request.email_template, owner, default_from)
+    return _checked(request, send_time, request.notification_channel, request.email_template, owner, house)
 
 
 def _require(**members: object) -> None:
@@ -89,7 +92,7 @@ def _checked(
     channel: Channel | None,
     template: EmailTemplateRequest | None,
     owner: str,
-    default_from: str,
+    house: HouseRules,
 ) -> NewOrder:
     """The second stage: every rule speaks."""
     reasons: Reasons = defaultdict(list)
@@ -98,7 +101,7 @@ def _checked(
     _check_resource(request.resource_id, request.resource_action, reasons)
     _check_channel(channel, reasons)
     _check_template(template, channel, reasons)
-    _check_recipients(request.recipients or [], reasons)
+    check_recipients(request.recipients or [], house.internal_domains, reasons)
     if reasons or channel is None or template is None:
         raise InvalidOrder(_first(reasons))
     keeps_mobile_number = isinstance(request, OrderRequest)  # the other one has no use for it
@@ -106,7 +109,7 @@ def _checked(
         owner=owner,
         channel=channel,
         recipients=[_recipient(recipient, keeps_mobile_number) for recipient in request.recipients or []],
-        template=_template(template, default_from),
+        template=_template(template, house.default_from),
         requested_send_time=send_time.astimezone(UTC),
         senders_reference=request.senders_reference,
         ignore_reservation=request.ignore_reservation,
@@ -189,40 +192,6 @@ def _is_mailbox(text: str) -> bool:
     """An address, alone or in angle brackets behind a name: anything else could not be written as From."""
     name, address = split_mailbox(text)
     return not _CONTROL.search(text) and "<" not in name and is_deliverable(address)
-
-
-def _check_recipients(recipients: Sequence[RecipientRequest], reasons: Reasons) -> None:
-    if not recipients:
-        reasons["Recipients"].append("One or more recipient is required.")
-    for index, recipient in enumerate(recipients):
-        if recipient.email_address and not (recipient.organization_number or recipient.national_identity_number):
-            # The usual case, alone on the path that an order of 100,000 takes.
-            if not is_deliverable(recipient.email_address):
-                reasons[f"Recipients[{index}].EmailAddress"].append("Invalid email address format.")
-        else:
-            _check_identity(recipient, f"Recipients[{index}]", reasons)
-        if len(reasons) >= ERRORS_LIMIT:
-            return
-
-
-def _check_identity(recipient: RecipientRequest, key: str, reasons: Reasons) -> None:
-    person, organization = recipient.national_identity_number, recipient.organization_number
-    if not (recipient.email_address or person or organization):
-        reasons[key].append(NO_WAY_TO_REACH)
-    if person and (recipient.email_address or recipient.mobile_number or organization):
-        reasons[key].append(
-            "National identity number cannot be combined with email address, mobile number, or organization number."
-        )
-    if organization and (recipient.email_address or recipient.mobile_number or person):
-        reasons[key].append(
-            "Organization number cannot be combined with email address, mobile number, or national identity number."
-        )
-    if recipient.email_address and not is_deliverable(recipient.email_address):
-        reasons[f"{key}.EmailAddress"].append("Invalid email address format.")
-    if person and not re.fullmatch(r"\d{11}", person, re.ASCII):
-        reasons[f"{key}.NationalIdentityNumber"].append("National identity number must be 11 digits long.")
-    if organization and not re.fullmatch(r"\d{9}", organization, re.ASCII):
-        reasons[f"{key}.OrganizationNumber"].append("Organization number must be 9 digits long.")
 
 
 def _first(reasons: Reasons) -> dict[str, list[str]]:

@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from starlette.requests import Request
 
+from varsel.api.check_order import HouseRules
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.caller import CREATE_SCOPE, Caller
+from varsel.auth.platform_token import PlatformTokens
 from varsel.database.connect import Pool
 from varsel.errors import InvalidOrder, NotAuthenticated, NotAuthorised
+from varsel.orders.limits import count_request
 from varsel.settings import Settings
 
 _HEX = "[0-9a-fA-F]"
@@ -26,6 +30,12 @@ class Desk:
     settings: Settings
     tokens: BearerTokens
     order_placed: Callable[[], None]
+    platform_tokens: PlatformTokens = field(default_factory=PlatformTokens)
+
+    @property
+    def house_rules(self) -> HouseRules:
+        """What the settings add to the contract's rules for orders."""
+        return HouseRules(self.settings.sender, self.settings.internal_domains)
 
 
 def desk_of(request: Request) -> Desk:
@@ -36,18 +46,51 @@ def desk_of(request: Request) -> Desk:
 
 
 async def caller_of(request: Request) -> Caller:
-    """The caller, who may order notifications.
+    """The caller, who may order notifications: by a bearer token with the scope, or by a platform access token.
 
     Raises:
-        NotAuthenticated: no bearer token, or none that can be verified.
-        NotAuthorised: it lacks the scope.
+        NotAuthenticated: no credential, or none that can be verified; a platform access token that is there and
+            cannot be verified is never ignored, whatever stands beside it.
+        NotAuthorised: the scope is missing, or two credentials name different owners.
+        LimitReached: the owner has asked too often.
+    """
+    caller = await _platform_caller(request) or await _bearer_caller(request)
+    desk = desk_of(request)
+    if desk.settings.limit_requests is not None and caller.owner is not None:
+        await count_request(desk.pool, caller.owner, desk.settings.limit_requests)
+    return caller
+
+
+async def _platform_caller(request: Request) -> Caller | None:
+    given = [value.strip() for value in request.headers.getlist("platformaccesstoken")]
+    if not any(given):
+        return None
+    if len(given) > 1:
+        raise NotAuthenticated("more than one platform access token")
+    caller = await desk_of(request).platform_tokens.verify(given[0])
+    with suppress(NotAuthenticated):  # alone it suffices, so a bearer token beside it need not hold
+        bearer = await desk_of(request).tokens.verify(bearer_token(request))
+        if bearer.owner not in (None, caller.owner):
+            raise NotAuthorised("two credentials name different service owners")
+    return caller
+
+
+async def _bearer_caller(request: Request) -> Caller:
+    caller = await desk_of(request).tokens.verify(bearer_token(request))
+    caller.require_scope(CREATE_SCOPE)
+    return caller
+
+
+def bearer_token(request: Request) -> str:
+    """The token of the Authorization header (RFC 6750 section 2.1).
+
+    Raises:
+        NotAuthenticated: there is none.
     """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise NotAuthenticated("no bearer token")
-    caller = await desk_of(request).tokens.verify(token.strip())
-    caller.require_scope(CREATE_SCOPE)
-    return caller
+    return token.strip()
 
 
 def owner_of(caller: Caller) -> str:

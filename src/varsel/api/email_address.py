@@ -1,6 +1,7 @@
 """Which e-mail addresses an order may carry: what a mail server can deliver, and what the contract pins."""
 
 import re
+from collections.abc import Set
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -10,26 +11,43 @@ _USUAL = re.compile(
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}",
     re.ASCII,
 )
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9][A-Za-z0-9-]{0,62}", re.ASCII)
 _LOCAL_PART_LIMIT = 64  # octets (RFC 5321 section 4.5.3.1.1)
 _ADDRESS_LIMIT = 254  # octets (RFC 5321 section 4.5.3.1.3, less the angle brackets)
 # Names that can never be on the internet (RFC 6761); example.com and .test are for trying things out.
 _NEVER_MAILED = ("localhost", "local", "invalid", "arpa", "onion")
 
 
-def is_deliverable(address: str) -> bool:
-    """Whether a mail server could deliver to it; spaces around it do not count, as in the original."""
+def is_deliverable(address: str, internal_domains: Set[str] = frozenset()) -> bool:
+    """Whether a mail server could deliver to it; spaces around it do not count, as in the original.
+
+    An address in one of the internal domains, or below one, may have a domain that the internet does not know.
+    """
     address = address.strip()
     if len(address) > _ADDRESS_LIMIT:
         return False
     local_part, _, domain = address.rpartition("@")
     # Two hyphens in a row may be an A-label, which has rules of its own (RFC 5891 section 4.2.3.1).
     if _USUAL.fullmatch(address) and "--" not in domain:
-        return len(local_part) <= _LOCAL_PART_LIMIT and not _is_special(domain)
+        is_internal = _is_below(domain.lower(), internal_domains)
+        return len(local_part) <= _LOCAL_PART_LIMIT and (is_internal or not _is_special(domain))
+    return _is_valid(address, is_internal=_is_below(domain.lower(), internal_domains))
+
+
+def _is_valid(address: str, *, is_internal: bool) -> bool:
     try:
+        if is_internal:
+            # The oracle knows only what may be on the internet, so it judges all but the domain.
+            local_part, _, domain = address.rpartition("@")
+            return bool(_HOST.fullmatch(domain)) and _is_valid(f"{local_part}@example.com", is_internal=False)
         validate_email(address, check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError:
         return False
     return True
+
+
+def _is_below(domain: str, internal_domains: Set[str]) -> bool:
+    return any(domain == internal or domain.endswith(f".{internal}") for internal in internal_domains)
 
 
 def _is_special(domain: str) -> bool:

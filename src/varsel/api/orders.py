@@ -1,6 +1,7 @@
 """The endpoints of orders: place, read, list, status, cancel."""
 
-from uuid import UUID
+import re
+from hashlib import sha256
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,11 +12,15 @@ from varsel.api.problems import empty, json, problem
 from varsel.api.read_body import read_as, read_body
 from varsel.api.views import order_placed, order_url, order_view, order_with_status
 from varsel.api.wire import EmailOrderRequest, OrderList, OrderRequest
+from varsel.auth.caller import Caller
 from varsel.errors import InvalidOrder
 from varsel.orders.cancel import cancel_order
 from varsel.orders.find import find_by_senders_reference, find_order, find_progress
+from varsel.orders.idempotency import IdempotencyKey
 from varsel.orders.order import NewOrder
-from varsel.orders.place import place_order
+from varsel.orders.place import Terms, place_order
+
+_KEY = re.compile(r"[ -~]{1,255}", re.ASCII)
 
 
 async def post_email_order(request: Request) -> Response:
@@ -23,9 +28,8 @@ async def post_email_order(request: Request) -> Response:
     desk, caller = desk_of(request), await caller_of(request)
     body = await read_body(request, desk.settings.max_body)
     wanted = read_as(body, EmailOrderRequest)
-    checked = email_order(wanted, caller.owner or "", desk.settings.sender)
-    owner_of(caller)  # after the body, as the contract has it: a caller without owner still learns what is wrong
-    return await _placed(request, checked)
+    checked = email_order(wanted, caller.owner or "", desk.house_rules)
+    return await _placed(request, caller, checked, body)
 
 
 async def post_order(request: Request) -> Response:
@@ -33,9 +37,8 @@ async def post_order(request: Request) -> Response:
     desk, caller = desk_of(request), await caller_of(request)
     body = await read_body(request, desk.settings.max_body)
     wanted = read_as(body, OrderRequest)
-    checked = order(wanted, caller.owner or "", desk.settings.sender)
-    owner_of(caller)
-    return await _placed(request, checked)
+    checked = order(wanted, caller.owner or "", desk.house_rules)
+    return await _placed(request, caller, checked, body)
 
 
 async def post_sms_order(request: Request) -> Response:
@@ -44,11 +47,27 @@ async def post_sms_order(request: Request) -> Response:
     raise InvalidOrder({"NotificationChannel": ["Varsel does not send SMS yet. Use POST /orders/email."]})
 
 
-async def _placed(request: Request, checked: NewOrder) -> Response:
+async def _placed(request: Request, caller: Caller, checked: NewOrder, body: bytes) -> Response:
+    # Only after the body, as the contract has it: a caller without an owner still learns what is wrong with it.
+    owner_of(caller)
     desk = desk_of(request)
-    order_id: UUID = await place_order(desk.pool, checked)
+    terms = Terms(_idempotency_key(request, body), desk.settings.limit_recipients)
+    order_id = await place_order(desk.pool, checked, terms)
     desk.order_placed()
-    return json(order_placed(order_id, checked.recipients), 202, Location=order_url(desk.settings.base_url, order_id))
+    url = order_url(desk.settings.base_url, order_id)
+    return json(order_placed(order_id, checked.recipients), 202, Location=url)
+
+
+def _idempotency_key(request: Request, body: bytes) -> IdempotencyKey | None:
+    """The client's key with a digest of what it asks for: the path, however it is spelled, and the body."""
+    given = request.headers.getlist("idempotency-key")
+    if not given:
+        return None
+    if len(given) > 1 or not _KEY.fullmatch(given[0]):
+        message = "The Idempotency-Key header must be given once, with 1 to 255 printable ASCII characters."
+        raise InvalidOrder({"Idempotency-Key": [message]})
+    path = request.url.path.rstrip("/").lower()
+    return IdempotencyKey(given[0], sha256(path.encode() + b"\n" + body).digest())
 
 
 async def get_order(request: Request) -> Response:

@@ -5,6 +5,7 @@ nothing is meant, members that we do not know. The usual spelling is decoded in 
 the usual one first.
 """
 
+import asyncio
 import re
 from codecs import BOM_UTF8
 from enum import StrEnum
@@ -28,6 +29,9 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _AT_PATH = re.compile(r"(?P<what>.*) - at `(?P<path>[^`]*)`", re.DOTALL)
 
 
+CHUNK_TIMEOUT = 30.0  # seconds between two pieces of a body
+
+
 class NotJson(VarselError):
     """The body's content type is not JSON."""
 
@@ -36,23 +40,34 @@ class BodyTooLarge(VarselError):
     """The body is larger than the service takes."""
 
 
+class BodyTooSlow(VarselError):
+    """The client began a body and does not go on."""
+
+
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body, read no further than `limit` bytes.
 
     Raises:
         NotJson: the content type is another one, or none.
         BodyTooLarge: it is larger than `limit`.
+        BodyTooSlow: nothing more of it came for a while.
     """
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         raise NotJson("the body is not JSON")
     if int(request.headers.get("content-length", "0")) > limit:
         raise BodyTooLarge("the body is too large")
-    body = bytearray()
-    async for chunk in request.stream():
+    body, chunks = bytearray(), request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(CHUNK_TIMEOUT):
+                chunk = await anext(chunks, None)
+        except TimeoutError as error:
+            raise BodyTooSlow("the body does not come") from error
+        if chunk is None:
+            return bytes(body)
         body += chunk
         if len(body) > limit:
             raise BodyTooLarge("the body is too large")
-    return bytes(body)
 
 
 def read_as(body: bytes, wire_type: type[T]) -> T:

@@ -4,49 +4,55 @@ The key is made at first start and kept in the data directory, so `varsel token`
 tokens outlive a restart. Whoever can read that folder can be anybody: that is what development mode is for.
 """
 
-import hashlib
-import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import jwt
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from jwt.algorithms import RSAAlgorithm
+
+from varsel.auth.signing_key import ALGORITHM, SigningKey
 
 KEY_FILE = "test-issuer-key.pem"
-ALGORITHM = "RS256"
+TEST_ORG = "ttd"  # the test department: the service owner that all test environments know
+TEST_ORG_NUMBER = "991825827"
+AUTHORITY = "iso6523-actorid-upis"  # who says which organisation a number means
+PLATFORM_AUDIENCE = "platform.altinn.no"
+PLATFORM_HEAD_START = timedelta(seconds=5)  # valid before it was made, for clocks that go after ours
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHolder:
+    """Who a test token speaks for; without `org` the holder is no service owner."""
+
+    org: str | None
+    org_number: str = TEST_ORG_NUMBER
+    client_id: str | None = None  # absent: a made-up one
+    supplier_number: str | None = None  # organisation number of a supplier who acts for the holder
+    delegation_source: str | None = None  # where the supplier was allowed to
 
 
 class DevelopmentIssuer:
     """Signs and publishes; also a `KeySource`, so that our own tokens are verified without a request to ourselves."""
 
-    def __init__(self, issuer: str, key: rsa.RSAPrivateKey) -> None:
+    def __init__(self, issuer: str, key: SigningKey) -> None:
         self.issuer = issuer
         self._key = key
-        self._public = RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
-        self._key_id = hashlib.sha256(str(self._public["n"]).encode()).hexdigest()[:40]
 
     @classmethod
     def open(cls, data_dir: Path, issuer: str) -> "DevelopmentIssuer":
-        """Read the key from the data directory, or make it; processes that do so at once end up with one key."""
-        path = data_dir / KEY_FILE
-        if not path.exists():
-            _make_key(path)
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-        assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101  # we made it
-        return cls(issuer, key)
+        """The issuer whose key is in the data directory, or is made there."""
+        return cls(issuer, SigningKey.open(data_dir / KEY_FILE))
 
     async def find_key(self, key_id: str | None) -> jwt.PyJWK | None:
         """Our own public key."""
-        return jwt.PyJWK.from_dict(self._jwk()) if key_id == self._key_id else None
+        return self._key.public if key_id == self._key.id else None
 
     def jwks(self) -> dict[str, object]:
-        """The key set document (RFC 7517 section 5)."""
-        return {"keys": [self._jwk()]}
+        """The key set document."""
+        return self._key.jwks
 
     def discovery(self) -> dict[str, object]:
         """The discovery document, as far as clients of a token issuer read it."""
@@ -59,44 +65,55 @@ class DevelopmentIssuer:
         }
 
     def token(
-        self, *, scopes: Sequence[str], lifetime: timedelta, org: str | None, org_number: str = "991825827"
+        self, *, scopes: Sequence[str], lifetime: timedelta, org: str | None, org_number: str = TEST_ORG_NUMBER
     ) -> str:
-        """An enterprise token as the exchange hands it out; without `org` the holder is no service owner."""
-        now = int(time.time())
+        """An enterprise token of an organisation; without `org` it is no service owner."""
+        return self.token_of(TokenHolder(org, org_number), scopes=scopes, lifetime=lifetime)
+
+    def token_of(self, holder: TokenHolder, *, scopes: Sequence[str], lifetime: timedelta) -> str:
+        """An enterprise token, as it looks after the exchange."""
         claims: dict[str, object] = {
             "scope": " ".join(scopes),
             "token_type": "Bearer",
-            "exp": now + int(lifetime.total_seconds()),
+            "client_id": holder.client_id or secrets.token_hex(16),
+            "jti": secrets.token_urlsafe(32),
+            "consumer": organisation(holder.org_number),
+        }
+        if holder.supplier_number:
+            claims["supplier"] = organisation(holder.supplier_number)
+        if holder.delegation_source:
+            claims["delegation_source"] = holder.delegation_source
+        return self.altinn_token(claims, org=holder.org, org_number=holder.org_number, lifetime=lifetime)
+
+    def altinn_token(
+        self, claims: Mapping[str, object], *, org: str | None, org_number: str, lifetime: timedelta
+    ) -> str:
+        """A token of these claims and those that Altinn adds."""
+        now = int(time.time())
+        added: dict[str, object] = {
+            "iss": self.issuer,
             "iat": now,
             "nbf": now,
-            "client_id": secrets.token_hex(16),
-            "jti": secrets.token_urlsafe(32),
-            "consumer": {"authority": "iso6523-actorid-upis", "ID": f"0192:{org_number}"},
+            "exp": now + int(lifetime.total_seconds()),
             "urn:altinn:orgNumber": org_number,
             "urn:altinn:authenticatemethod": "maskinporten",
             "urn:altinn:authlevel": 3,
-            "iss": self.issuer,
         }
-        if org:
-            claims["urn:altinn:org"] = org
-        return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"kid": self._key_id})
+        return self._key.sign({**claims, **added, **({"urn:altinn:org": org} if org else {})})
 
-    def _jwk(self) -> dict[str, object]:
-        return {**self._public, "kid": self._key_id, "use": "sig", "alg": ALGORITHM}
+    def platform_token(self, org: str, app: str, lifetime: timedelta) -> str:
+        """A platform access token, with which one of the owner's apps calls in its own name."""
+        now = int(time.time())
+        claims: dict[str, object] = {
+            "iss": org,
+            "urn:altinn:app": app,
+            "aud": PLATFORM_AUDIENCE,
+            "nbf": now - int(PLATFORM_HEAD_START.total_seconds()),
+            "exp": now + int(lifetime.total_seconds()),
+        }
+        return self._key.sign(claims)
 
 
-def _make_key(path: Path) -> None:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    # Open to pass through: the embedded database lives below it, under a user of its own when we are root.
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
-    unique = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    with open(os.open(unique, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
-    try:
-        # A link fails where the name is taken, so the first process wins and nobody reads half a key.
-        os.link(unique, path)
-    except FileExistsError:
-        pass
-    finally:
-        unique.unlink()
+def organisation(number: str) -> dict[str, str]:
+    """An organisation as tokens name it: the number behind the code of its register (ISO 6523)."""
+    return {"authority": AUTHORITY, "ID": f"0192:{number}"}

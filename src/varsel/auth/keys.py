@@ -13,7 +13,8 @@ from varsel.settings import TokenIssuer
 log = structlog.get_logger(__name__)
 
 FETCH_TIMEOUT = 5.0  # seconds, for discovery and keys each
-REFRESH_AFTER = 3600.0  # seconds; a key that was taken out of use is trusted no longer than this
+REFRESH_AFTER = 3600.0  # seconds
+KEPT_FOR = 3600.0  # seconds after a key was last published; tokens live for half an hour, and refreshes take as long
 UNKNOWN_KEY_PAUSE = 30.0  # seconds between fetches for unknown key ids, so that made-up ones cause no traffic
 DOCUMENT_LIMIT = 1024 * 1024  # bytes
 
@@ -32,6 +33,7 @@ class RemoteKeys:
     def __init__(self, issuer: TokenIssuer) -> None:
         self._issuer = issuer
         self._keys: dict[str | None, jwt.PyJWK] = {}
+        self._last_seen: dict[str | None, float] = {}
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
         self._fetching = asyncio.Lock()
@@ -62,14 +64,22 @@ class RemoteKeys:
             async with httpx2.AsyncClient(timeout=FETCH_TIMEOUT, follow_redirects=False) as client:
                 url = self._issuer.jwks_url or await self._discover(client)
                 document = await _json(client, url)
-            self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(document).keys}
+            self._take_over([key for key in jwt.PyJWKSet.from_dict(document).keys if key.public_key_use != "enc"])
             self._fetched_at = self._tried_at
         except (httpx2.HTTPError, httpx2.InvalidURL, jwt.PyJWTError, ValueError, KeyError, TypeError) as error:
             log.warning("issuer's keys not fetched", issuer=self._issuer.issuer, error=type(error).__name__)
 
+    def _take_over(self, published: list[jwt.PyJWK]) -> None:
+        """Keep what was published before for a while: tokens that it signed are still about in a roll-over."""
+        now = time.monotonic()
+        self._last_seen |= {key.key_id: now for key in published}
+        recent = {name: key for name, key in self._keys.items() if now - self._last_seen[name] < KEPT_FOR}
+        self._keys = recent | {key.key_id: key for key in published}
+
     async def _discover(self, client: httpx2.AsyncClient) -> str:
         """The issuer's `jwks_uri` (OpenID Connect Discovery section 4)."""
-        document = await _json(client, f"{self._issuer.issuer.rstrip('/')}/.well-known/openid-configuration")
+        below = f"{self._issuer.issuer.rstrip('/')}/.well-known/openid-configuration"
+        document = await _json(client, self._issuer.discovery_url or below)
         return str(document["jwks_uri"])
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from varsel.database.connect import Connection, Pool, connection_of
+from varsel.database.connect import UNAVAILABLE, Connection, Pool, connection_of
 from varsel.database.statements import statements
 from varsel.delivery_reports.dsn import Action, RecipientReport, read_dsn
 from varsel.notifications.classify import classify_failure
@@ -40,8 +40,13 @@ async def record_left_behind(pool: Pool, relayed: Relayed) -> bool:
     """Record what was stored by a process that ended before it could go on; True where more may be left."""
     rows = await pool.fetch(SQL["reports_to_record"], LEFT_BEHIND_AFTER, LEFT_BEHIND_LIMIT)
     for row in rows:
-        # One by one and each in its own transaction: what one of them is like costs the others nothing.
-        await _record(pool, row["id"], row["notification_id"], row["content"], relayed)
+        try:
+            await _record(pool, row["id"], row["notification_id"], row["content"], relayed)
+        except UNAVAILABLE:
+            raise
+        except Exception:
+            # It stays, and costs the others nothing.
+            log.exception("report cannot be recorded", notification=str(row["notification_id"]))
     return len(rows) == LEFT_BEHIND_LIMIT
 
 

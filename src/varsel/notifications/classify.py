@@ -33,7 +33,11 @@ def _rule(name: str, pattern: str, send_status: SendStatus) -> _TextRule:
 # does not exist" also says "does not exist".
 _TEXT_RULES = (
     _rule("text: quarantined", r"\bquarantin", SendStatus.FAILED_QUARANTINED),
-    _rule("text: our own domain or address is refused", r"sender|return.?path|mail from", SendStatus.FAILED),
+    _rule(
+        "text: our own domain or address is refused",
+        r"sender('s)? (address|domain|verif|den|reject)|domain of sender|return.?path|mail from",
+        SendStatus.FAILED,
+    ),
     _rule("text: the name server did not answer", r"not found, try again", SendStatus.FAILED),
     _rule("text: too much mail", r"mail (too quickly|at a rate)|rate.?limit", SendStatus.FAILED),
     _rule("text: no room", r"out of storage|mailbox (is )?full|over ?quota|quota exceeded", SendStatus.FAILED),

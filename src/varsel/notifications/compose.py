@@ -12,6 +12,8 @@ import idna
 from varsel.notifications.mime import alternatives, header, mailbox_header, text_part
 from varsel.notifications.plain_text import plain_text_of
 
+# What may stand beside the @ without quotes, in ASCII or beyond (RFC 5321 section 4.1.2, RFC 6531 section 3.3).
+_UNQUOTED = re.compile(r"[^\s\x00-\x20\x7f-\xa0<>()\[\],;:\\\"@\u2028\u2029]+")
 _QUOTED_PAIR = re.compile(r"\\(.)")
 
 
@@ -62,7 +64,7 @@ def envelope_address(address: str) -> str | None:
     control characters end here at the latest.
     """
     local_part, _, domain = address.strip().rpartition("@")
-    if not local_part or not domain or not (local_part + domain).isprintable() or set(address.strip()) & set(" <>"):
+    if not address.strip().isprintable() or not _UNQUOTED.fullmatch(local_part) or not _UNQUOTED.fullmatch(domain):
         return None
     try:
         # Not checked further: an underscore in a domain is the relay's to judge.

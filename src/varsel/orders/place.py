@@ -1,31 +1,64 @@
 """Place an order: store it, and where it is due at once, generate its notifications in the same transaction."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
 import structlog
 
-from varsel.database.connect import Pool, connection_of
+from varsel.database.connect import Connection, Pool, connection_of
 from varsel.database.statements import statements
 from varsel.database.uuid7 import uuid7
 from varsel.orders.generate import generate_notifications
+from varsel.orders.idempotency import IdempotencyKey, first_answer, keep_answer
+from varsel.orders.limits import count_recipients
 from varsel.orders.order import NewOrder, OrderStatus
 
 log = structlog.get_logger(__name__)
 SQL = statements("orders")
 
 
-async def place_order(pool: Pool, order: NewOrder) -> UUID:
-    """Store the order and return its id; when this returns, the order is committed."""
-    order_id = uuid7()
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms an order is placed, beside what it asks for."""
+
+    idempotency: IdempotencyKey | None = None
+    recipients_a_day: int | None = None  # the owner's limit
+
+
+NO_TERMS = Terms()
+
+
+async def place_order(pool: Pool, order: NewOrder, terms: Terms = NO_TERMS) -> UUID:
+    """Store the order and return its id; when this returns, the order is committed.
+
+    Raises:
+        StillRunning: about the idempotency key.
+        KeyReused: about the idempotency key.
+        LimitReached: the owner has no room for so many recipients today.
+    """
     at_once = _can_be_generated_at_once(order)
     async with connection_of(pool) as conn, conn.transaction():
-        status = OrderStatus.PROCESSED if at_once else OrderStatus.REGISTERED
-        await conn.execute(SQL["place_order"], *_columns(order_id, order, status))
-        if at_once:
-            await generate_notifications(conn, order_id, order.requested_send_time, order.recipients)
+        if terms.idempotency is not None:
+            first = await first_answer(conn, order.owner, terms.idempotency)
+            if first is not None:
+                return first
+        if terms.recipients_a_day is not None:
+            await count_recipients(conn, order.owner, len(order.recipients), terms.recipients_a_day)
+        order_id = await _store(conn, order, at_once=at_once)
+        if terms.idempotency is not None:
+            await keep_answer(conn, order.owner, terms.idempotency, order_id)
     log.info("order placed", order=str(order_id), recipients=len(order.recipients), at_once=at_once)
+    return order_id
+
+
+async def _store(conn: Connection, order: NewOrder, *, at_once: bool) -> UUID:
+    order_id = uuid7()
+    status = OrderStatus.PROCESSED if at_once else OrderStatus.REGISTERED
+    await conn.execute(SQL["place_order"], *_columns(order_id, order, status))
+    if at_once:
+        await generate_notifications(conn, order_id, order.requested_send_time, order.recipients)
     return order_id
 
 

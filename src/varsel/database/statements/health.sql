@@ -1,0 +1,2 @@
+-- name: is_reachable
+SELECT 1;
