@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from varsel.api.desk import Desk, desk_of
 from varsel.api.notifications import get_email_notifications, get_sms_notifications
+from varsel.api.openapi.page import get_document, get_page, get_page_file
 from varsel.api.orders import (
     get_order,
     get_orders,
@@ -74,12 +75,17 @@ ROUTES: Sequence[BaseRoute] = (
 )
 
 # What tells about the routes above; no part of the contract.
+DOCUMENTATION: Sequence[BaseRoute] = (
+    resource("/openapi.json", GET=get_document),
+    resource("/docs", GET=get_page),
+    resource("/docs/{file}", GET=get_page_file),
+)
 
 
 def build_app(desk: Desk, *, more_routes: Sequence[BaseRoute] = ()) -> Starlette:
     """The application; `more_routes` are those of development mode."""
     app = Starlette(
-        routes=[*ROUTES, *more_routes],
+        routes=[*ROUTES, *DOCUMENTATION, *more_routes],
         exception_handlers={
             HTTPException: _as_empty,
             InvalidOrder: _as_problem,

@@ -1,19 +1,27 @@
 """The wire types: the only place that knows the JSON names of the contract.
 
-Types whose name ends in Request are read, the others are written. Written nulls are left out.
+Types whose name ends in Request are read, the others are written. Written nulls are left out. The OpenAPI document
+is generated from them, so what a class's docstring says is read by clients too.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from varsel.orders.order import Channel, ContentType
 
+# What written texts and numbers look like, for the OpenAPI document; nothing is checked by these.
+Guid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
+Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Url = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
+Count = Annotated[int, Meta(extra_json_schema={"minimum": 0})]
+LookupStatus = Annotated[str, Meta(extra_json_schema={"enum": ["Success", "PartialSuccess", "Failed"]})]
+
 
 class RecipientRequest(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Whom to reach; `isReserved` is taken and ignored, as the original does."""
+    """Whom to reach: by e-mail address, or by an identity that the contact register turns into one."""
 
     email_address: str | None = None
     mobile_number: str | None = None
@@ -67,7 +75,7 @@ class OrderRequest(AnyOrderRequest, frozen=True, rename="camel", forbid_unknown_
 class RecipientLookup(Struct, frozen=True, rename="camel"):
     """What the contact register knows of the recipients that were given by identity."""
 
-    status: str  # Success, PartialSuccess or Failed
+    status: LookupStatus
     is_reserved: Sequence[str]
     missing_contact: Sequence[str]
 
@@ -75,15 +83,15 @@ class RecipientLookup(Struct, frozen=True, rename="camel"):
 class OrderPlaced(Struct, frozen=True, rename="camel", omit_defaults=True):
     """The answer to an order: 202; the lookup only where somebody had to be looked up."""
 
-    order_id: str
+    order_id: Guid
     recipient_lookup: RecipientLookup | None = None
 
 
 class OrderLinks(Struct, frozen=True, rename={"itself": "self"}):
     """Where the order and its status are read."""
 
-    itself: str
-    status: str
+    itself: Url
+    status: Url
 
 
 class RecipientView(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -105,11 +113,11 @@ class EmailTemplateView(Struct, frozen=True, rename="camel"):
 
 
 class _OrderFacts(Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
-    id: str
+    id: Guid
     senders_reference: str | None = None
-    requested_send_time: str
+    requested_send_time: Timestamp
     creator: str
-    created: str
+    created: Timestamp
     notification_channel: Channel
     ignore_reservation: bool | None = None
     resource_id: str | None = None
@@ -128,7 +136,7 @@ class OrderView(_OrderFacts, frozen=True, rename="camel", omit_defaults=True, kw
 class OrderList(Struct, frozen=True, rename="camel"):
     """The orders of one sender's reference."""
 
-    count: int
+    count: Count
     orders: Sequence[OrderView]
 
 
@@ -137,21 +145,21 @@ class StatusView(Struct, frozen=True, rename="camel"):
 
     status: str
     description: str
-    last_update: str
+    last_update: Timestamp
 
 
 class SelfLink(Struct, frozen=True, rename={"itself": "self"}):
     """Where the notifications are read."""
 
-    itself: str
+    itself: Url
 
 
 class ChannelSums(Struct, frozen=True, rename="camel"):
     """How many notifications an order has on one channel."""
 
     links: SelfLink
-    generated: int
-    succeeded: int
+    generated: Count
+    succeeded: Count
 
 
 class ChannelsSums(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -170,7 +178,7 @@ class OrderWithStatusView(_OrderFacts, frozen=True, rename="camel", omit_default
 class NotificationView(Struct, frozen=True, rename="camel"):
     """One notification and its send status."""
 
-    id: str
+    id: Guid
     succeeded: bool
     recipient: RecipientView
     send_status: StatusView
@@ -179,10 +187,10 @@ class NotificationView(Struct, frozen=True, rename="camel"):
 class EmailSummary(Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
     """The send status of every e-mail that an order generated."""
 
-    order_id: str
+    order_id: Guid
     senders_reference: str | None = None
-    generated: int
-    succeeded: int
+    generated: Count
+    succeeded: Count
     notifications: Sequence[NotificationView]
 
 
@@ -190,12 +198,12 @@ class SandboxMessage(Struct, frozen=True, rename="camel", omit_defaults=True, kw
     """A mail that the sandbox received; not part of the contract."""
 
     id: str
-    received_at: str
+    received_at: Timestamp
     return_path: str
     recipients: Sequence[str]
     sender: str | None = None
     subject: str | None = None
-    size: int
+    size: Count
     raw: str
 
 
