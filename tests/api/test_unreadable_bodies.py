@@ -218,6 +218,17 @@ async def test_what_is_nested_too_deep_is_refused(client: httpx2.AsyncClient, na
     assert "emailNotificationOrderRequest" in reasons_in(answer)
 
 
+@pytest.mark.parametrize(("levels", "status"), [(31, 202), (32, 400)])
+async def test_what_nobody_reads_may_be_nested_as_deep_as_in_the_original(
+    client: httpx2.AsyncClient, levels: int, status: int
+) -> None:
+    nested = b"[" * levels + b"]" * levels
+
+    answer = await client.post(EMAIL, content=b'{"unknown": ' + nested + b", " + REST, headers=HEADERS)
+
+    assert answer.status_code == status
+
+
 @pytest.mark.parametrize("number", [b"9" * 10_000, b"-" + b"9" * 10_000, b"1e999", b"1e-999", b"0." + b"3" * 10_000])
 async def test_a_huge_number_is_refused_like_any_other(client: httpx2.AsyncClient, number: bytes) -> None:
     for name in ("contentType", "sendersReference", "requestedSendTime", "recipients"):

@@ -8,6 +8,7 @@ the usual one first.
 import asyncio
 import re
 from codecs import BOM_UTF8
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, TypeVar, get_args
 
@@ -29,6 +30,7 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _AT_PATH = re.compile(r"(?P<what>.*) - at `(?P<path>[^`]*)`", re.DOTALL)
 
 
+DEPTH_LIMIT = 32  # levels, as the original; ours have four, and unknown members may have what they like
 CHUNK_TIMEOUT = 30.0  # seconds between two pieces of a body
 
 
@@ -88,11 +90,30 @@ def read_as(body: bytes, wire_type: type[T]) -> T:
             return msgspec.json.decode(body, type=wire_type)
         except msgspec.ValidationError:
             # Not spelled in the usual way, or wrong: the second reading tells which.
-            return msgspec.convert(_usual_spelling(msgspec.json.decode(body), wire_type), wire_type)
+            return _read_again(body, wire_type)
     except msgspec.ValidationError as error:
         raise InvalidOrder({**_where(error), **missing}) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidOrder({"$": [f"The JSON value could not be read: {error}."], **missing}) from error
+
+
+def _read_again(body: bytes, wire_type: type[T]) -> T:
+    raw = msgspec.json.decode(body)
+    if _is_deeper_than(raw, DEPTH_LIMIT):
+        raise RecursionError(f"deeper than {DEPTH_LIMIT} levels")
+    return msgspec.convert(_usual_spelling(raw, wire_type), wire_type)
+
+
+def _is_deeper_than(value: Any, levels: int) -> bool:
+    """Whether objects and arrays stand in each other further than that; never deeper in our own stack."""
+    level = [value]
+    for _ in range(levels):
+        level = [inner for outer in level for inner in _inside(outer)]
+    return any(isinstance(value, dict | list) for value in level)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def body_is_missing(wire_type: type[AnyOrderRequest]) -> dict[str, list[str]]:

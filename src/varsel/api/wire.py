@@ -209,5 +209,6 @@ class SandboxMessage(Struct, frozen=True, rename="camel", omit_defaults=True, kw
 
 def timestamp(moment: datetime) -> str:
     """UTC with `Z`, the fraction without trailing zeros and left out where it is zero."""
-    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat()
+    # asyncpg reads back the last moment of all as PostgreSQL's infinity, and that without a zone.
+    text = (moment.astimezone(UTC) if moment.tzinfo else moment).replace(tzinfo=None).isoformat()
     return (text.rstrip("0") if "." in text else text) + "Z"
