@@ -213,7 +213,10 @@ async def test_what_is_no_unicode_text_is_refused(client: httpx2.AsyncClient, te
 @pytest.mark.parametrize("value", [b"[" * 100_000, b'{"x":' * 100_000, b"[" * 5_000 + b"]" * 5_000])
 @pytest.mark.parametrize("name", [b"unknown", b"recipients", b"subject"])
 async def test_what_is_nested_too_deep_is_refused(client: httpx2.AsyncClient, name: bytes, value: bytes) -> None:
-    answer = await client.post(EMAIL, content=b'{"' + name + b'": ' + value + b", " + REST, headers=HEADERS)
+    # Last, because of a member that is given twice the last one counts.
+    body = json.dumps(email_body()).removesuffix("}").encode() + b', "' + name + b'": ' + value + b"}"
+
+    answer = await client.post(EMAIL, content=body, headers=HEADERS)
 
     assert "emailNotificationOrderRequest" in reasons_in(answer)
 
