@@ -1,18 +1,19 @@
 """The endpoints of orders: place, read, list, status, cancel."""
 
 import re
+from collections.abc import Callable
 from hashlib import sha256
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from varsel.api.check_order import email_order, order
+from varsel.api.check_order import HouseRules, email_order, order
 from varsel.api.desk import caller_of, desk_of, order_id_of, owner_of
 from varsel.api.problems import empty, json, problem
 from varsel.api.read_body import read_as, read_body
 from varsel.api.views import order_placed, order_url, order_view, order_with_status
 from varsel.api.wire import EmailOrderRequest, OrderList, OrderRequest
-from varsel.auth.caller import Caller
 from varsel.errors import InvalidOrder
 from varsel.orders.cancel import cancel_order
 from varsel.orders.find import find_by_senders_reference, find_order, find_progress
@@ -20,42 +21,38 @@ from varsel.orders.idempotency import IdempotencyKey
 from varsel.orders.order import NewOrder
 from varsel.orders.place import Terms, place_order
 
+T = TypeVar("T", EmailOrderRequest, OrderRequest)
+
 _KEY = re.compile(r"[ -~]{1,255}", re.ASCII)
 
 
 async def post_email_order(request: Request) -> Response:
     """`POST /orders/email`."""
-    desk, caller = desk_of(request), await caller_of(request)
-    body = await read_body(request, desk.settings.max_body)
-    wanted = read_as(body, EmailOrderRequest)
-    checked = email_order(wanted, caller.owner or "", desk.house_rules)
-    return await _placed(request, caller, checked, body)
+    return await _place(request, EmailOrderRequest, email_order)
 
 
 async def post_order(request: Request) -> Response:
     """`POST /orders`."""
+    return await _place(request, OrderRequest, order)
+
+
+async def _place(request: Request, wire_type: type[T], check: Callable[[T, str, HouseRules], NewOrder]) -> Response:
     desk, caller = desk_of(request), await caller_of(request)
     body = await read_body(request, desk.settings.max_body)
-    wanted = read_as(body, OrderRequest)
-    checked = order(wanted, caller.owner or "", desk.house_rules)
-    return await _placed(request, caller, checked, body)
+    checked = check(read_as(body, wire_type), caller.owner or "", desk.house_rules)
+    # Only after the body, as the contract has it: a caller without an owner still learns what is wrong with it.
+    owner_of(caller)
+    terms = Terms(_idempotency_key(request, body), desk.settings.limit_recipients)
+    order_id = await place_order(desk.pool, checked, terms)
+    desk.order_placed()
+    url = order_url(desk.settings.base_url, order_id)
+    return json(order_placed(order_id, checked.recipients), 202, Location=url)
 
 
 async def post_sms_order(request: Request) -> Response:
     """`POST /orders/sms`: says that it is not built."""
     await caller_of(request)
     raise InvalidOrder({"NotificationChannel": ["Varsel does not send SMS yet. Use POST /orders/email."]})
-
-
-async def _placed(request: Request, caller: Caller, checked: NewOrder, body: bytes) -> Response:
-    # Only after the body, as the contract has it: a caller without an owner still learns what is wrong with it.
-    owner_of(caller)
-    desk = desk_of(request)
-    terms = Terms(_idempotency_key(request, body), desk.settings.limit_recipients)
-    order_id = await place_order(desk.pool, checked, terms)
-    desk.order_placed()
-    url = order_url(desk.settings.base_url, order_id)
-    return json(order_placed(order_id, checked.recipients), 202, Location=url)
 
 
 def _idempotency_key(request: Request, body: bytes) -> IdempotencyKey | None:
