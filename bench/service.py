@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx2
 
 START_LIMIT = 90.0  # seconds
+STARTED = '"event": "service started"'
 
 
 class Service:
@@ -40,7 +41,10 @@ class Service:
     def start(self) -> None:
         """Start it and wait until it answers."""
         ready = self._data_dir / "public-url"
-        ready.unlink(missing_ok=True)
+        is_worker = "worker" in self._arguments  # it has no URL that could be waited for
+        if not is_worker:
+            ready.unlink(missing_ok=True)
+        said_before = len(self.log) if (self._data_dir / "log").exists() else 0
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
         command = [sys.executable, "-m", "varsel", "serve", "--dev", "--port", "0", "--data-dir", str(self._data_dir)]
         with (self._data_dir / "log").open("ab") as log:
@@ -48,11 +52,11 @@ class Service:
                 [*command, *self._arguments], stdout=log, stderr=log, env=environment | self._settings
             )
         deadline = time.monotonic() + START_LIMIT
-        while not ready.exists():
+        while not (STARTED in self.log[said_before:] if is_worker else ready.exists()):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the service did not start: see {self._data_dir / 'log'}")
             time.sleep(0.02)
-        self.url = ready.read_text(encoding="utf-8")
+        self.url = "" if is_worker else ready.read_text(encoding="utf-8")
 
     def kill(self) -> None:
         """SIGKILL: no goodbye, nothing written."""

@@ -159,6 +159,17 @@ def test_api_and_worker_are_two_processes_on_one_database(data_dir: Path) -> Non
             assert '"event": "attempts recorded"' in worker.log
 
 
+def test_a_worker_needs_no_port_and_announces_no_url(data_dir: Path) -> None:
+    with relay_thread(CountingRelay()) as relay, running(Service(data_dir, relay, "--role", "api")) as api:
+        port = api.url.rpartition(":")[2]
+
+        with running(Service(data_dir, relay, "--role", "worker", "--port", port)):
+            order_id = place(api, "kari@example.com")
+            wait_until(lambda: statuses_of(api, order_id)["Succeeded"] == 1)
+
+        assert api.log.count("Varsel is ready at") == 1
+
+
 def test_two_services_on_one_database_send_each_mail_once(data_dir: Path) -> None:
     relay = CountingRelay()
     with relay_thread(relay) as port, running(Service(data_dir, port)) as one, running(Service(data_dir, port)) as two:

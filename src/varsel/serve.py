@@ -53,7 +53,7 @@ UNRECORDED_A_CONNECTION = 2  # one at the relay, and one whose result is being w
 
 
 def serve(settings: Settings, role: Role, ready: Ready) -> None:
-    """Run until SIGTERM or SIGINT; `ready` is called once requests are answered, with the settings in force.
+    """Run until SIGTERM or SIGINT; `ready` is called once requests are answered (by a worker never), with the settings.
 
     Raises:
         SettingsError: something is missing, or an address cannot be listened on.
@@ -63,9 +63,9 @@ def serve(settings: Settings, role: Role, ready: Ready) -> None:
         require_loopback(settings)
     else:
         for_production(settings)
-    with _listening(settings) as listener, database_dsn(settings) as (dsn, postgres):
-        port = listener.getsockname()[1]
-        settings = settings.model_copy(update={"port": port})
+    with _listening(settings, role) as listener, database_dsn(settings) as (dsn, postgres):
+        if listener is not None:
+            settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, role, ready, dsn, postgres, listener))
 
@@ -89,8 +89,11 @@ def database_dsn(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | N
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
-    """The API's socket, opened before anything else: a port that is taken should cost no time."""
+def _listening(settings: Settings, role: Role) -> Iterator[socket.socket | None]:
+    """The API's socket, opened before anything else: a port that is taken should cost no time. A worker has none."""
+    if role == "worker":
+        yield None
+        return
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -109,7 +112,7 @@ async def _serve(
     ready: Ready,
     dsn: str,
     postgres: EmbeddedPostgres | None,
-    listener: socket.socket,
+    listener: socket.socket | None,
 ) -> None:
     stop = asyncio.Event()
     _stop_on_signals(stop)
@@ -128,12 +131,13 @@ async def _serve(
         if role != "api":
             station = await stack.enter_async_context(_station(pool, dsn, settings, sandbox))
             tasks.append(asyncio.create_task(run_loops(station, wake, stop), name="worker"))
-        if role != "worker":
+        if listener is not None:
             server = HttpServer(_api(pool, settings, sandbox, wake))
             tasks.append(asyncio.create_task(server.run_until(stop, listener), name="answer requests"))
             await server.wait_until_started()
-        log.info("service started", role=role, port=settings.port)
-        ready(settings)
+        log.info("service started", role=role, port=settings.port if listener else None)
+        if listener is not None:
+            ready(settings)
         await _until_stopped(tasks, stop)
     log.info("service stopped")
 

@@ -46,8 +46,6 @@ class SendStatus(StrEnum):
     FAILED_PAYLOAD_TOO_LARGE = "Failed_PayloadTooLarge"
 
 
-FINAL = frozenset(SendStatus) - {SendStatus.NEW, SendStatus.SENDING, SendStatus.SUCCEEDED}
-
 # Longer than the 10 minutes that a relay may take to answer the final dot (RFC 5321 section 4.5.3.2.6): a slow
 # 250 must not be sent again by somebody else.
 LEASE = timedelta(minutes=15)
