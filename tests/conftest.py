@@ -25,10 +25,11 @@ from varsel.database.connect import Pool, open_pool
 from varsel.database.embedded.supervisor import EmbeddedPostgres
 from varsel.database.migrate import migrate
 from varsel.database.statements import statements
+from varsel.mail_server import MailServer
 from varsel.notifications.liveness import Worker
 from varsel.notifications.send import Sender, SendingRules
 from varsel.sandbox.smtp_server import SmtpServer
-from varsel.settings import MailServer, Settings, for_development, load_settings
+from varsel.settings import Settings, for_development, load_settings
 from varsel.transports.return_path import ReturnPaths
 from varsel.transports.smtp import SmtpTransport
 

@@ -13,10 +13,11 @@ import pytest
 
 from varsel.database.connect import Pool
 from varsel.delivery_reports.intake import ReportIntake
+from varsel.mail_server import MailServer
 from varsel.notifications.liveness import Worker
 from varsel.notifications.send import Sender, SendingRules
 from varsel.sandbox.server import Sandbox
-from varsel.settings import MailServer, Settings
+from varsel.settings import Settings
 from varsel.transports.return_path import ReturnPaths
 from varsel.transports.smtp import SmtpTransport
 from varsel.worker import Station, Wake, run_loops

@@ -2,7 +2,7 @@
 
 import pytest
 
-from varsel.settings import MailServer
+from varsel.mail_server import MailServer
 
 SERVERS = {
     "smtp://relay.test": MailServer("smtp", "relay.test", 25, starttls="optional"),

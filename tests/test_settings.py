@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from varsel.errors import SettingsError
+from varsel.mail_server import MailServer
 from varsel.settings import (
     NEEDED_OUTSIDE_DEV,
-    MailServer,
     Settings,
-    TokenIssuer,
     for_development,
     for_production,
     load_settings,
 )
+from varsel.token_issuer import TokenIssuer
 
 NEEDED = {
     "smtp_url": "smtp://relay.etat.test",

@@ -34,10 +34,11 @@ from varsel.database.migrate import migrate
 from varsel.database.statements import statements
 from varsel.delivery_reports.intake import ReportIntake
 from varsel.errors import DatabaseUnavailable, SettingsError
+from varsel.mail_server import MailServer
 from varsel.notifications.liveness import Worker
 from varsel.notifications.send import Sender, SendingRules
 from varsel.sandbox.server import Sandbox
-from varsel.settings import MailServer, Settings, for_development, for_production, require_loopback
+from varsel.settings import Settings, for_development, for_production, require_loopback
 from varsel.transports.return_path import ReturnPaths
 from varsel.transports.smtp import SmtpTransport
 from varsel.worker import Station, Wake, run_loops

@@ -8,99 +8,22 @@ world have no sensible default, and the program refuses to start until they are 
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self, get_args
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from varsel.errors import SettingsError
+from varsel.mail_server import MailServer
+from varsel.token_issuer import TokenIssuer
 
 NEEDED_OUTSIDE_DEV = ("smtp_url", "token_issuers", "public_url", "from_address", "return_path_domain")
 DEV_DOMAIN = "varsel.test"
 
-Scheme = Literal["smtp", "smtps", "lmtp"]
-StartTls = Literal["required", "optional", "never"]
-_SCHEMES: dict[str, Scheme] = {"smtp": "smtp", "smtps": "smtps", "lmtp": "lmtp"}
-_PORTS: dict[Scheme, int] = {"smtp": 25, "smtps": 465, "lmtp": 24}
 _PASSWORD_IN_QUERY = re.compile(r"([?&][^=&]*password=)[^&]*", re.IGNORECASE)
-_STARTTLS: dict[str, StartTls] = {"required": "required", "optional": "optional", "never": "never"}
-
-
-@dataclass(frozen=True, slots=True)
-class MailServer:
-    """Where a mail server is, and how to speak with it."""
-
-    scheme: Scheme
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = None
-    starttls: StartTls = "never"
-
-    @classmethod
-    def from_url(cls, url: str) -> Self:
-        """Read `smtp://user:secret@host:587?starttls=required`, `smtps://host` or `lmtp://host:24`.
-
-        Without `starttls=` a relay with credentials requires it (RFC 6409: a password never goes in clear),
-        one on this machine does without, any other takes it where offered.
-
-        Raises:
-            ValueError: the URL is none of these.
-        """
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError:
-            # Its words quote the URL, and so perhaps a password.
-            raise ValueError("cannot be read as a URL; special characters in a password are %-encoded") from None
-        scheme = _SCHEMES.get(parts.scheme)
-        if scheme is None or not parts.hostname:
-            raise ValueError("must be smtp://, smtps:// or lmtp:// with a host")
-        default = _default_starttls(parts.hostname, parts.username)
-        starttls = _STARTTLS.get(parse_qs(parts.query).get("starttls", [default])[-1])
-        if starttls is None:
-            raise ValueError("starttls must be required, optional or never")
-        return cls(
-            scheme=scheme,
-            host=parts.hostname,
-            port=port if port is not None else _PORTS[scheme],
-            username=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password) if parts.password else None,
-            starttls=starttls,
-        )
-
-
-def _default_starttls(host: str, username: str | None) -> StartTls:
-    if username:
-        return "required"
-    return "never" if host in ("localhost", "127.0.0.1", "::1") else "optional"
-
-
-# Signatures that a public key verifies. Never `none`, never HMAC: with that a public key would be the secret.
-Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
-ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
-
-
-@dataclass(frozen=True, slots=True)
-class TokenIssuer:
-    """Somebody whose bearer tokens we take, and how they are read."""
-
-    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
-
-    issuer: str  # the exact `iss`
-    jwks_url: str | None = None  # where its keys are; absent: by discovery
-    discovery_url: str | None = None  # absent: below the issuer, as OpenID Connect Discovery has it
-    audience: tuple[str, ...] = ()  # one of these must be in `aud`; none: `aud` is not looked at
-    algorithms: tuple[Algorithm, ...] = ALGORITHMS
-    scope_claims: tuple[str, ...] = ("urn:altinn:scope", "scope")  # the first that is there counts
-    org_claim: str = "urn:altinn:org"  # holds the service owner's short name
-    # For issuers that know no such claim: from client id or organisation number to the service owner's short name.
-    orgs: Mapping[str, str] = field(default_factory=dict)
 
 
 def _without_secrets(url: str) -> str:
@@ -162,6 +85,23 @@ class Settings(BaseSettings):
     relayed: Literal["delivered", "succeeded"] = Field(
         "delivered", description="send status that a `relayed` report means"
     )
+    complaints_address: str | None = Field(
+        None, description="address that feedback loops send complaints to (RFC 5965); absent: none are taken"
+    )
+    complaints_a_minute: int = Field(60, gt=0, description="complaints taken a minute; more are told to come later")
+    suppress: Annotated[frozenset[Literal["bounces", "complaints"]], NoDecode] = Field(
+        frozenset({"bounces", "complaints"}),
+        description="what puts an address on its owner's suppression list; empty: only the command line does",
+    )
+    in_doubt_wait: timedelta = Field(
+        timedelta(seconds=5),
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="seconds that a mail whose attempt has no known result waits for a report about it",
+    )
+    in_doubt: Literal["resend", "fail"] = Field(
+        "resend", description="what follows that wait: resend (it may arrive twice) or fail (it may never arrive)"
+    )
     retry_first: timedelta = Field(
         timedelta(seconds=60),
         gt=timedelta(0),
@@ -202,6 +142,13 @@ class Settings(BaseSettings):
             raise ValueError("must be an address, or a name and an address in angle brackets")
         return mailbox
 
+    @field_validator("complaints_address")
+    @classmethod
+    def _is_an_address(cls, address: str | None) -> str | None:
+        if address is not None and not re.fullmatch(r"[!-~]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", address):
+            raise ValueError("must be an address in ASCII")
+        return address.lower() if address else None
+
     @field_validator("public_url")
     @classmethod
     def _without_trailing_slash(cls, url: str | None) -> str | None:
@@ -232,14 +179,14 @@ class Settings(BaseSettings):
             raise ValueError("must be a domain name in ASCII (A-labels)")
         return domain.lower() if domain else None
 
-    @field_validator("dsn_notify", "internal_domains", mode="before")
+    @field_validator("dsn_notify", "suppress", "internal_domains", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
         if isinstance(value, str):
             return frozenset(word.strip().lower().lstrip(".") for word in value.split(",") if word.strip())
         return value
 
-    @field_validator("retry_first", "retry_max", mode="before")
+    @field_validator("retry_first", "retry_max", "in_doubt_wait", mode="before")
     @classmethod
     def _seconds(cls, value: object) -> object:
         try:

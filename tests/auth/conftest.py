@@ -12,7 +12,7 @@ from varsel.auth.bearer import BearerTokens
 from varsel.auth.keys import RemoteKeys
 from varsel.auth.maskinporten import Maskinporten
 from varsel.auth.signing_key import SigningKey
-from varsel.settings import TokenIssuer
+from varsel.token_issuer import TokenIssuer
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from tests.auth.tokens import ISSUER, KEY_ID, KnownKey, claims
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.caller import Caller
 from varsel.errors import NotAuthenticated
-from varsel.settings import TokenIssuer
+from varsel.token_issuer import TokenIssuer
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())

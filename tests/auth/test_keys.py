@@ -10,7 +10,7 @@ from tests.auth.tokens import KEY_ID, claims, jwk_of, token
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.keys import DOCUMENT_LIMIT, REFRESH_AFTER, UNKNOWN_KEY_PAUSE, RemoteKeys
 from varsel.errors import NotAuthenticated
-from varsel.settings import TokenIssuer
+from varsel.token_issuer import TokenIssuer
 
 
 def let_time_pass(keys: RemoteKeys, seconds: float) -> None:

@@ -15,8 +15,8 @@ from tests.sandbox.smtp_client import RawClient, connected
 from varsel.database.connect import Pool
 from varsel.delivery_reports import intake
 from varsel.delivery_reports.intake import ReportIntake
+from varsel.mail_server import MailServer, Scheme
 from varsel.notifications.send_status import SendStatus
-from varsel.settings import MailServer, Scheme
 from varsel.transports.return_path import ReturnPaths
 
 S = SendStatus

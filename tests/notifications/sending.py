@@ -55,6 +55,9 @@ class FakeTransport:
             raise self.answer
         return self.answer
 
+    async def wait_until_usable(self) -> None:
+        pass
+
     async def close(self) -> None:
         pass
 

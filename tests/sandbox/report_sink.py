@@ -6,8 +6,8 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
 
+from varsel.mail_server import MailServer
 from varsel.sandbox.smtp_server import Answer, Envelope, Handler
-from varsel.settings import MailServer
 
 
 @dataclass(frozen=True, slots=True)

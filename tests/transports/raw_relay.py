@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from varsel.settings import MailServer, StartTls
+from varsel.mail_server import MailServer, StartTls
 from varsel.transports.smtp import Notify, SmtpTransport
 from varsel.transports.transport import Mail
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from tests.transports.raw_relay import new_mail, transport_to
+from varsel.mail_server import MailServer
 from varsel.sandbox.handler import DROP, Answer, Envelope, Handler, Recipient, Reply
 from varsel.sandbox.smtp_server import EXTENSIONS, SmtpServer
-from varsel.settings import MailServer
 from varsel.transports.smtp import Notify, SmtpTransport
 from varsel.transports.transport import Accepted, Deferred, InDoubt, Mail, Outcome, Rejected
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.transports.raw_relay import EHLO, new_mail, raw_relay, transport_to
-from varsel.settings import StartTls
+from varsel.mail_server import StartTls
 from varsel.transports import smtp
 from varsel.transports.transport import Accepted, Deferred, InDoubt, Rejected
 

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from varsel.auth.bearer import CLOCK_SKEW
 from varsel.auth.registered_clients import RegisteredClient
 from varsel.errors import VarselError
-from varsel.settings import ALGORITHMS
+from varsel.token_issuer import ALGORITHMS
 
 LONGEST_LIFETIME = timedelta(seconds=120)  # Maskinporten's own limit
 # From the earliest moment that a clock ahead of ours may write to the latest that one behind may accept.

@@ -12,7 +12,7 @@ import jwt
 from varsel.auth.caller import Caller
 from varsel.auth.keys import KeySource
 from varsel.errors import NotAuthenticated
-from varsel.settings import TokenIssuer
+from varsel.token_issuer import TokenIssuer
 
 CLOCK_SKEW = 10.0  # seconds, as the original allows
 

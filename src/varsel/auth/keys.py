@@ -8,7 +8,7 @@ import httpx2
 import jwt
 import structlog
 
-from varsel.settings import TokenIssuer
+from varsel.token_issuer import TokenIssuer
 
 log = structlog.get_logger(__name__)
 

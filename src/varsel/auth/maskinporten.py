@@ -26,7 +26,7 @@ from varsel.auth.development_issuer import organisation
 from varsel.auth.registered_clients import RegisteredClient, registered_clients
 from varsel.auth.signing_key import ALGORITHM, SigningKey
 from varsel.errors import NotAuthenticated
-from varsel.settings import ALGORITHMS
+from varsel.token_issuer import ALGORITHMS
 
 KEY_FILE = "test-maskinporten-key.pem"
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"

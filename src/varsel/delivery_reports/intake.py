@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from varsel.database.connect import Pool
 from varsel.delivery_reports.record import Relayed, take_report
-from varsel.settings import MailServer
+from varsel.mail_server import MailServer
 from varsel.transports.return_path import ReturnPaths
 
 log = structlog.get_logger(__name__)

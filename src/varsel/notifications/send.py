@@ -29,7 +29,17 @@ from varsel.notifications.send_status import (
     claim_notifications,
 )
 from varsel.transports.return_path import ReturnPaths
-from varsel.transports.transport import Accepted, Deferred, InDoubt, Mail, Outcome, Rejected, Transport, readable
+from varsel.transports.transport import (
+    Accepted,
+    Deferred,
+    InDoubt,
+    Mail,
+    Outcome,
+    Rejected,
+    Transport,
+    Unreachable,
+    readable,
+)
 
 log = structlog.get_logger(__name__)
 SQL = statements("notifications")
@@ -132,6 +142,8 @@ class Sender:
             case Deferred() | InDoubt():
                 # In doubt waits like a deferral: a report that comes meanwhile settles it without a second mail.
                 return Deferral(claim, reply, self._pause(claim.attempt))
+            case Unreachable(retry_in=retry_in):
+                return Deferral(claim, reply, retry_in)
 
     def _pause(self, attempt: int) -> timedelta:
         return pause_before_next_attempt(attempt, first=self._rules.retry_first, longest=self._rules.retry_max)

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from varsel.mail_server import MailServer
 from varsel.sandbox.handler import Reply
 from varsel.sandbox.report_listener import ReportListener
 from varsel.sandbox.reports import Report
-from varsel.settings import MailServer
 
 CAPACITY = 20_000  # chains; one holds on to the headers of its mail, a kilobyte or two
 CONNECTIONS = 4

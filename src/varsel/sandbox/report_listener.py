@@ -9,8 +9,8 @@ import re
 from collections.abc import Collection
 from typing import Self
 
+from varsel.mail_server import MailServer
 from varsel.sandbox.handler import Reply
-from varsel.settings import MailServer
 
 PATIENCE = 60.0  # seconds for one report: the listener answers the final dot only after its own commit
 LINE = 4_096  # octets of a reply line; RFC 5321 section 4.5.3.1.5 allows 512

@@ -6,11 +6,11 @@ from typing import Self
 import structlog
 
 from varsel.errors import SettingsError
+from varsel.mail_server import MailServer
 from varsel.sandbox.fate_player import FatePlayer
 from varsel.sandbox.mailbox import Mailbox
 from varsel.sandbox.outbox import Outbox
 from varsel.sandbox.smtp_server import SmtpServer
-from varsel.settings import MailServer
 
 REPORT_DELAY = timedelta(milliseconds=100)
 SLOW_REPLY = timedelta(seconds=5)

@@ -13,7 +13,7 @@ from typing import Literal
 import aiosmtplib
 import structlog
 
-from varsel.settings import MailServer
+from varsel.mail_server import MailServer
 from varsel.transports.transport import Accepted, Deferred, InDoubt, Mail, Outcome, Rejected, readable
 
 log = structlog.get_logger(__name__)
@@ -62,6 +62,9 @@ class SmtpTransport:
             except (aiosmtplib.SMTPException, OSError) as error:
                 return self._not_reached(error)
             return await self._attempt(connection, mail) or Deferred("connection lost before the message was sent")
+
+    async def wait_until_usable(self) -> None:
+        """At once: whether the relay is there shows when a mail is handed over."""
 
     async def close(self) -> None:
         """Say goodbye on every idle connection."""

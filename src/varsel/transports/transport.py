@@ -1,6 +1,7 @@
 """The one narrow seam between a notification and the outside: hand over a mail, learn what became of it."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 
@@ -19,13 +20,16 @@ class Accepted:
     """The relay answered 250 to the final dot: it has taken responsibility."""
 
     reply: str
+    relay: str = ""  # host:port of who said so, for people
+    reports_successes: bool = False  # whether that relay is said to report every delivery
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Not now (4yz), or the relay was not reached; nothing was handed over."""
+    """Not now (4yz); nothing was handed over."""
 
     reply: str
+    relay: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Rejected:
     """Never (5yz); `reply` is code and text as the relay gave them."""
 
     reply: str
+    relay: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +45,19 @@ class InDoubt:
     """The message was sent and no answer came: only the relay knows whether it took it."""
 
     reply: str
+    relay: str = ""
 
 
-Outcome = Accepted | Deferred | Rejected | InDoubt
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """The relay is down, refuses us, or has no room: nothing was handed over, and the mail is not to blame."""
+
+    reply: str
+    relay: str = ""
+    retry_in: timedelta = timedelta(seconds=1)  # when the relay is worth another try
+
+
+Outcome = Accepted | Deferred | Rejected | InDoubt | Unreachable
 
 
 def readable(reply: str) -> str:
@@ -58,6 +73,10 @@ class Transport(Protocol):
 
     async def submit(self, mail: Mail) -> Outcome:
         """Hand over one mail; bounded by the transport's own timeouts."""
+        ...
+
+    async def wait_until_usable(self) -> None:
+        """Return once mails can be handed over: at once, unless every relay is down or refuses us."""
         ...
 
     async def close(self) -> None:
