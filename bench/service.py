@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,8 @@ from pathlib import Path
 import httpx2
 
 START_LIMIT = 90.0  # seconds
-STARTED = '"event": "service started"'
+STOP_LIMIT = 10.0  # seconds that SIGTERM may take: what we promise
+STARTED = b'"event": "service started"'
 
 
 class Service:
@@ -25,12 +27,19 @@ class Service:
         if relay_port is not None:
             self._settings["VARSEL_SMTP_URL"] = f"smtp://127.0.0.1:{relay_port}"
         self._process: subprocess.Popen[bytes] | None = None
+        self._said_before = 0  # bytes in the log when the process began
+        self._has_started = False
         self.url = ""
+
+    @property
+    def log_file(self) -> Path:
+        """Where it writes stdout and stderr, all its processes into one."""
+        return self._data_dir / "log"
 
     @property
     def log(self) -> str:
         """What it has said on stdout and stderr."""
-        return (self._data_dir / "log").read_text(encoding="utf-8")
+        return self.log_file.read_text(encoding="utf-8")
 
     @property
     def pid(self) -> int:
@@ -38,25 +47,58 @@ class Service:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def was_spawned(self) -> bool:
+        """Whether there is, or was, a process at all."""
+        return self._process is not None
+
+    @property
+    def exit_code(self) -> int | None:
+        """None as long as it runs; below zero the signal that ended it."""
+        assert self._process is not None
+        return self._process.poll()
+
+    @property
+    def last_words(self) -> bytes:
+        """What the process that runs, or ran last, has said."""
+        with self.log_file.open("rb") as log:
+            log.seek(self._said_before)
+            return log.read()
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the process that runs, or ran last, has said that it is there."""
+        self._has_started = self._has_started or STARTED in self.last_words
+        return self._has_started
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         ready = self._data_dir / "public-url"
         is_worker = "worker" in self._arguments  # it has no URL that could be waited for
         if not is_worker:
             ready.unlink(missing_ok=True)
-        said_before = len(self.log) if (self._data_dir / "log").exists() else 0
+        self.spawn()
+        deadline = time.monotonic() + START_LIMIT
+        while not (self.has_started if is_worker else ready.exists()):
+            if self.exit_code is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the service did not start: see {self.log_file}")
+            time.sleep(0.02)
+        self.url = "" if is_worker else ready.read_text(encoding="utf-8")
+
+    def spawn(self) -> None:
+        """Start it and wait for nothing."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
         command = [sys.executable, "-m", "varsel", "serve", "--dev", "--port", "0", "--data-dir", str(self._data_dir)]
-        with (self._data_dir / "log").open("ab") as log:
+        with self.log_file.open("ab") as log:
+            self._said_before, self._has_started = log.tell(), False
             self._process = subprocess.Popen(
                 [*command, *self._arguments], stdout=log, stderr=log, env=environment | self._settings
             )
-        deadline = time.monotonic() + START_LIMIT
-        while not (STARTED in self.log[said_before:] if is_worker else ready.exists()):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the service did not start: see {self._data_dir / 'log'}")
-            time.sleep(0.02)
-        self.url = "" if is_worker else ready.read_text(encoding="utf-8")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """SIGKILL: no goodbye, nothing written."""
@@ -70,7 +112,7 @@ class Service:
         if self._process.poll() is None:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(10)
+                self._process.wait(STOP_LIMIT)
             self.kill()
         return self._process.returncode
 
