@@ -13,6 +13,7 @@ import asyncpg
 
 from varsel.auth.caller import CREATE_SCOPE
 from varsel.auth.development_issuer import DevelopmentIssuer
+from varsel.classify_files import classify_files
 from varsel.database.connect import Pool, open_pool
 from varsel.database.migrate import migrate
 from varsel.demo import run_demo
@@ -71,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     one = add("show", help="print an order and every step of its notifications")
     one.add_argument("order", type=UUID, help="the order's id")
     one.set_defaults(command=_show)
+
+    one = add("classify", help="say what bounce, delay or complaint mails are taken for: a line of JSON each")
+    one.add_argument("file", nargs="+", help="a mail, as it came")
+    one.set_defaults(command=_classify)
 
     one = add("settings", help="print every setting: present value, unit and meaning")
     one.set_defaults(command=_settings)
@@ -151,6 +156,11 @@ def _settings(options: argparse.Namespace) -> None:
     for name, field in Settings.model_fields.items():
         origin = "" if name in settings.model_fields_set else " (default)"
         print(f"VARSEL_{name.upper()}={settings.shown(name)}{origin}\n    {field.description}")
+
+
+def _classify(options: argparse.Namespace) -> None:
+    for line in classify_files(options.file):
+        print(line)
 
 
 def _with_database(settings: Settings, act: Callable[[Pool], Awaitable[T]]) -> T:

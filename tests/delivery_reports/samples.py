@@ -36,3 +36,34 @@ def new_dsn(
         + b"\r\n"
         + HEADERS
     )
+
+
+def new_bounce(
+    text: str,
+    *,
+    subject: str = "Mail delivery failed: returning message to sender",
+    sender: str = "Mail Delivery System <MAILER-DAEMON@mx.etat.test>",
+    headers: str = "",
+    charset: str = "utf-8",
+) -> bytes:
+    """A report as servers wrote it before there was a standard, and as many still do."""
+    head = f"From: {sender}\nTo: b+1@bounce.test\nSubject: {subject}\n{headers}"
+    head += f"Content-Type: text/plain; charset={charset}\nContent-Transfer-Encoding: 8bit\n\n"
+    return head.encode() + text.encode(charset)
+
+
+def new_complaint(fields: str = "Feedback-Type: abuse\nOriginal-Rcpt-To: <kari@etat.test>\n") -> bytes:
+    """A complaint in the standard's form, with the header of the mail that is complained of."""
+    return (
+        b"From: feedback@provider.test\nTo: b+1@bounce.test\nSubject: FW: Hei\nMIME-Version: 1.0\n"
+        b'Content-Type: multipart/report; report-type=feedback-report; boundary="F"\n\n'
+        b"--F\nContent-Type: text/plain\n\nThis is spam: user unknown, mailbox full.\n"
+        b"--F\nContent-Type: message/feedback-report\n\n" + fields.encode() + b"\n"
+        b"--F\nContent-Type: message/rfc822\n\nReturn-Path: <b+7.x@bounce.test>\nMessage-ID: <n-7@etat.test>\n"
+        b"To: Kari <kari@etat.test>\nSubject: Hei\n\nHei\n--F--\n"
+    )
+
+
+def new_answer(*, subject: str = "Re: Hei", headers: str = "", text: str = "Back on Monday.") -> bytes:
+    """What a mail program answers for somebody who is away."""
+    return f"From: Kari <kari@etat.test>\nTo: b+1@bounce.test\nSubject: {subject}\n{headers}\n{text}\n".encode()
