@@ -25,9 +25,11 @@ from varsel.database.connect import Pool, open_pool
 from varsel.database.embedded.supervisor import EmbeddedPostgres
 from varsel.database.migrate import migrate
 from varsel.database.statements import statements
+from varsel.delivery_reports.record import ReportRules
 from varsel.mail_server import MailServer
 from varsel.notifications.liveness import Worker
 from varsel.notifications.send import Sender, SendingRules
+from varsel.relay import Relay
 from varsel.sandbox.smtp_server import SmtpServer
 from varsel.settings import Settings, for_development, load_settings
 from varsel.transports.return_path import ReturnPaths
@@ -116,7 +118,7 @@ async def migrated_dsn(superuser_dsn: str) -> AsyncIterator[str]:
 async def dsn(migrated_dsn: str) -> AsyncIterator[str]:
     """An empty database: emptying one takes a millisecond, making one half a second."""
     yield migrated_dsn
-    tables = ("orders", "send_status_history", "delivery_reports", "workers", "owner_usage")
+    tables = ("orders", "send_status_history", "delivery_reports", "workers", "owner_usage", "suppressed_addresses")
     await _execute(migrated_dsn, *(f"DELETE FROM {table}" for table in tables))
 
 
@@ -147,7 +149,7 @@ async def relay() -> AsyncIterator[ScriptedRelay]:
 @pytest.fixture
 async def transport(relay: ScriptedRelay) -> AsyncIterator[SmtpTransport]:
     server = MailServer("smtp", "127.0.0.1", relay.port)
-    transport = SmtpTransport(server, connections=4, notify=("success", "failure", "delay"))
+    transport = SmtpTransport(Relay(server, connections=4), notify=("success", "failure", "delay"))
     yield transport
     await transport.close()
 
@@ -162,12 +164,19 @@ async def worker(dsn: str) -> AsyncIterator[Worker]:
 
 
 @pytest.fixture
+def report_rules(return_paths: ReturnPaths) -> ReportRules:
+    """How reports count by default."""
+    return ReportRules(return_paths)
+
+
+@pytest.fixture
 def sender(pool: Pool, transport: SmtpTransport, return_paths: ReturnPaths) -> Sender:
     rules = SendingRules(
         domain="bounce.varsel.test",
         retry_first=timedelta(seconds=60),
         retry_max=timedelta(hours=1),
-        claims_in_hand=16,
+        least_in_hand=16,
+        most_in_hand=16,
         unrecorded=8,
     )
     return Sender(pool, transport, return_paths, rules)

@@ -13,9 +13,11 @@ import pytest
 
 from varsel.database.connect import Pool
 from varsel.delivery_reports.intake import ReportIntake
+from varsel.delivery_reports.record import ReportRules
 from varsel.mail_server import MailServer
 from varsel.notifications.liveness import Worker
 from varsel.notifications.send import Sender, SendingRules
+from varsel.relay import Relay
 from varsel.sandbox.server import Sandbox
 from varsel.settings import Settings
 from varsel.transports.return_path import ReturnPaths
@@ -29,15 +31,22 @@ LIMIT = 20.0  # seconds; a bound for a machine under load, not a measure
 @pytest.fixture
 async def sandbox(pool: Pool, dsn: str, settings: Settings, return_paths: ReturnPaths) -> AsyncIterator[Sandbox]:
     """Everything behind the API: the worker's loops, the report listener, and the sandbox as the relay."""
-    listener = await ReportIntake(pool, return_paths, "delivered").listen(MailServer("lmtp", "127.0.0.1", 0))
+    listener = await ReportIntake(pool, ReportRules(return_paths)).listen(MailServer("lmtp", "127.0.0.1", 0))
     reports_to = MailServer("lmtp", "127.0.0.1", listener.sockets[0].getsockname()[1])
     async with Sandbox(reports_to=reports_to, report_delay=timedelta(milliseconds=20)) as sandbox:
-        relay = MailServer("smtp", "127.0.0.1", sandbox.port)
-        transport = SmtpTransport(relay, connections=4, notify=("success", "failure", "delay"))
+        relay = Relay(MailServer("smtp", "127.0.0.1", sandbox.port), connections=4)
+        transport = SmtpTransport(relay, notify=("success", "failure", "delay"))
         rules = SendingRules(
-            "bounce.varsel.test", timedelta(seconds=0.1), timedelta(hours=1), claims_in_hand=64, unrecorded=8
+            "bounce.varsel.test",
+            timedelta(seconds=0.1),
+            timedelta(hours=1),
+            least_in_hand=8,
+            most_in_hand=64,
+            unrecorded=8,
         )
-        station = Station(pool, settings, Worker(dsn), Sender(pool, transport, return_paths, rules))
+        station = Station(
+            pool, settings, Worker(dsn), Sender(pool, transport, return_paths, rules), ReportRules(return_paths)
+        )
         stop = asyncio.Event()
         loops = asyncio.create_task(run_loops(station, Wake(), stop))
         yield sandbox

@@ -9,10 +9,11 @@ from datetime import timedelta
 import structlog
 
 from varsel.database.connect import UNAVAILABLE, Pool
-from varsel.delivery_reports.record import record_left_behind
-from varsel.notifications.liveness import Worker, release_missing_workers
+from varsel.delivery_reports.record import ReportRules, record_waiting
+from varsel.notifications.liveness import Worker, find_missing_workers
 from varsel.notifications.send import Sender
-from varsel.notifications.send_status import expire_unsent
+from varsel.notifications.send_status import expire_unsent, fail_in_doubt, fail_unreported, resend_in_doubt
+from varsel.notifications.suppression import forget_suppressions
 from varsel.orders.generate import generate_next_due
 from varsel.orders.idempotency import forget_idempotency_keys
 from varsel.orders.limits import forget_usage
@@ -20,8 +21,8 @@ from varsel.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-EXPIRE_LIMIT = 1_000  # notifications a round
-DRAIN = timedelta(seconds=5)  # for the mails in flight when we are told to stop; whatever is left is in doubt
+ROUND_LIMIT = 1_000  # notifications a round
+DRAIN = timedelta(seconds=6)  # for the mails in flight when we are told to stop; whatever is left is in doubt
 LAST_CLAIM = timedelta(seconds=1)  # for a claim under way when we are told to stop
 BACK_OFF = timedelta(seconds=1)  # after a round that failed
 
@@ -34,6 +35,7 @@ class Station:
     settings: Settings
     worker: Worker
     sender: Sender
+    report_rules: ReportRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +63,34 @@ async def _prove_alive(station: Station) -> bool:
     return False
 
 
-async def _release_missing_workers(station: Station) -> bool:
-    return await release_missing_workers(station.pool)
+async def _find_missing_workers(station: Station) -> bool:
+    return await find_missing_workers(station.pool)
+
+
+async def _resolve_doubt(station: Station) -> bool:
+    resolve = resend_in_doubt if station.settings.in_doubt == "resend" else fail_in_doubt
+    resolved = await resolve(station.pool, station.settings.in_doubt_wait, ROUND_LIMIT)
+    if resolved:
+        log.warning("no evidence came for mails in doubt", mails=resolved, followed=station.settings.in_doubt)
+    return resolved == ROUND_LIMIT
 
 
 async def _expire_unsent(station: Station) -> bool:
-    return await expire_unsent(station.pool, EXPIRE_LIMIT) == EXPIRE_LIMIT
+    return await expire_unsent(station.pool, ROUND_LIMIT) == ROUND_LIMIT
 
 
-async def _record_reports_left_behind(station: Station) -> bool:
-    return await record_left_behind(station.pool, station.settings.relayed)
+async def _fail_unreported(station: Station) -> bool:
+    return await fail_unreported(station.pool, ROUND_LIMIT) == ROUND_LIMIT
+
+
+async def _record_reports_waiting(station: Station) -> bool:
+    return await record_waiting(station.pool, station.report_rules)
 
 
 async def _forget_what_is_old(station: Station) -> bool:
     await forget_idempotency_keys(station.pool)
     await forget_usage(station.pool)
+    await forget_suppressions(station.pool)
     return False
 
 
@@ -84,10 +99,12 @@ LOOPS = (
     Loop("send due notifications", _send_due, timedelta(milliseconds=150), is_woken=True, stops_first=True),
     Loop("generate the notifications of due orders", _generate_due_orders, timedelta(milliseconds=200), is_woken=True),
     Loop("prove that this worker lives", _prove_alive, timedelta(milliseconds=500)),
-    Loop("release the claims of missing workers", _release_missing_workers, timedelta(seconds=1)),
+    Loop("put the claims of missing workers in doubt", _find_missing_workers, timedelta(seconds=1)),
+    Loop("resolve what stays in doubt", _resolve_doubt, timedelta(seconds=1)),
     Loop("expire what was never sent", _expire_unsent, timedelta(seconds=5)),
-    Loop("record reports left behind", _record_reports_left_behind, timedelta(seconds=10)),
-    Loop("forget old idempotency keys and counts", _forget_what_is_old, timedelta(hours=1)),
+    Loop("fail what is silent where reports are due", _fail_unreported, timedelta(seconds=30)),
+    Loop("record reports that wait", _record_reports_waiting, timedelta(seconds=5)),
+    Loop("forget what is old", _forget_what_is_old, timedelta(hours=1)),
 )
 
 
@@ -121,8 +138,9 @@ async def run_loops(station: Station, wake: Wake, stop: asyncio.Event) -> None:
     await stop.wait()
     wake()
     station.sender.close()
+    deadline = asyncio.get_running_loop().time() + DRAIN.total_seconds()
     await asyncio.wait([task for task, loop in tasks.items() if loop.stops_first], timeout=LAST_CLAIM.total_seconds())
-    left = await station.sender.drain(DRAIN)
+    left = await station.sender.drain(timedelta(seconds=deadline - asyncio.get_running_loop().time()))
     if left:
         log.warning("mails in flight left in doubt", mails=left)
     # Only now the rest: until the last mail is through, the worker has to prove that it lives.

@@ -15,6 +15,7 @@ from tests.sandbox.smtp_client import RawClient, connected
 from varsel.database.connect import Pool
 from varsel.delivery_reports import intake
 from varsel.delivery_reports.intake import ReportIntake
+from varsel.delivery_reports.record import ReportRules
 from varsel.mail_server import MailServer, Scheme
 from varsel.notifications.send_status import SendStatus
 from varsel.transports.return_path import ReturnPaths
@@ -28,7 +29,7 @@ TRY_AGAIN = "451 4.3.0 Try again later"
 @asynccontextmanager
 async def listening(pool: Pool, return_paths: ReturnPaths, scheme: Scheme = "lmtp") -> AsyncIterator[RawClient]:
     """A client that has greeted the listener."""
-    server = await ReportIntake(pool, return_paths, "delivered").listen(MailServer(scheme, "127.0.0.1", 0))
+    server = await ReportIntake(pool, ReportRules(return_paths)).listen(MailServer(scheme, "127.0.0.1", 0))
     hello = f"{'LHLO' if scheme == 'lmtp' else 'EHLO'} relay.test"
     async with asyncio.timeout(LIMIT), connected(server.sockets[0].getsockname()[1], hello=hello) as client:
         yield client

@@ -15,7 +15,8 @@ RULES = SendingRules(
     domain="bounce.varsel.test",
     retry_first=timedelta(seconds=60),
     retry_max=timedelta(hours=1),
-    claims_in_hand=16,
+    least_in_hand=16,
+    most_in_hand=16,
     unrecorded=8,
 )
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.factories import placed_notification, send_status_of
 from varsel.database.connect import Pool
-from varsel.notifications.liveness import GRACE, WORKER_LOCK, Worker, release_missing_workers
+from varsel.notifications.liveness import GRACE, WORKER_LOCK, Worker, find_missing_workers
 from varsel.notifications.send_status import SendStatus, claim_notifications
 
 LIMIT = 10.0  # seconds; a bound for a machine under load, not a measure
@@ -36,7 +36,7 @@ async def status(pool: Pool) -> SendStatus:
 
 async def missed_for(pool: Pool, duration: timedelta) -> None:
     """As if the lock had first been seen missing so long ago."""
-    await release_missing_workers(pool)
+    await find_missing_workers(pool)
     await pool.execute(
         "UPDATE workers SET missing_since = now() - $1::interval WHERE missing_since IS NOT NULL", duration
     )
@@ -71,15 +71,15 @@ async def another(dsn: str) -> AsyncIterator[Worker]:
     await worker.let_go()
 
 
-async def test_a_dead_workers_claim_is_released_after_the_grace(pool: Pool, worker: Worker) -> None:
+async def test_a_dead_workers_claim_is_in_doubt_after_the_grace(pool: Pool, worker: Worker) -> None:
     await claim_one(pool, worker)
     await die(pool, worker)
     await missed_for(pool, GRACE)
 
-    await release_missing_workers(pool)
+    await find_missing_workers(pool)
 
-    assert await status(pool) is SendStatus.NEW
-    assert await pool.fetchval("SELECT status_detail LIKE 'in doubt%' AND attempt = 1 FROM notifications")
+    assert await status(pool) is SendStatus.SENDING
+    assert await pool.fetchval("SELECT in_doubt_since IS NOT NULL AND attempt = 1 FROM notifications")
 
 
 async def test_a_dead_workers_claim_is_kept_during_the_grace(pool: Pool, worker: Worker) -> None:
@@ -87,18 +87,18 @@ async def test_a_dead_workers_claim_is_kept_during_the_grace(pool: Pool, worker:
     await die(pool, worker)
     await missed_for(pool, GRACE / 2)
 
-    await release_missing_workers(pool)
+    await find_missing_workers(pool)
 
-    assert await status(pool) is SendStatus.SENDING
+    assert not await pool.fetchval("SELECT in_doubt_since IS NOT NULL FROM notifications")
 
 
 async def test_a_living_workers_claim_is_kept(pool: Pool, worker: Worker) -> None:
     await claim_one(pool, worker)
     await missed_for(pool, GRACE * 2)
 
-    await release_missing_workers(pool)
+    await find_missing_workers(pool)
 
-    assert await status(pool) is SendStatus.SENDING
+    assert not await pool.fetchval("SELECT in_doubt_since IS NOT NULL FROM notifications")
     assert await workers(pool) == [worker.number]
 
 
@@ -108,9 +108,9 @@ async def test_a_lock_that_is_back_within_the_grace_is_forgiven(pool: Pool, work
     await missed_for(pool, GRACE / 2)
     await worker.prove_alive()
 
-    await release_missing_workers(pool)
+    await find_missing_workers(pool)
 
-    assert await status(pool) is SendStatus.SENDING
+    assert not await pool.fetchval("SELECT in_doubt_since IS NOT NULL FROM notifications")
     assert await pool.fetchval("SELECT missing_since IS NULL FROM workers")
 
 
@@ -118,7 +118,7 @@ async def test_a_dead_worker_without_claims_is_forgotten(pool: Pool, worker: Wor
     await die(pool, worker)
     await missed_for(pool, GRACE)
 
-    await release_missing_workers(pool)
+    await find_missing_workers(pool)
 
     assert await workers(pool) == [another.number]
 
@@ -172,7 +172,7 @@ async def test_a_worker_that_was_given_up_claims_nothing_under_its_old_number(po
     before = await number_of(worker)
     await die(pool, worker)
     await missed_for(pool, GRACE)
-    await release_missing_workers(pool)
+    await find_missing_workers(pool)
     await placed_notification(pool)
 
     assert await claim_notifications(pool, before, 1) == []

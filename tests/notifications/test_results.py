@@ -70,7 +70,7 @@ async def test_each_kind_of_result_gets_its_status(pool: Pool, recorder: Recorde
     await asyncio.gather(
         recorder.record(OURS, Success(taken, "250 OK")),
         recorder.record(OURS, Deferral(put_off, "451 later", timedelta(minutes=1))),
-        recorder.record(OURS, Rejection(refused, "550 no", S.FAILED_BOUNCED)),
+        recorder.record(OURS, Rejection(refused, "550 no", S.FAILED_BOUNCED, "text: no such recipient")),
     )
 
     found = [await send_status_of(pool, claim.notification_id) for claim in (taken, put_off, refused)]
@@ -94,10 +94,12 @@ async def test_results_of_two_workers_each_count_under_their_own_claim(pool: Poo
 async def test_the_result_of_a_lost_claim_is_dropped_and_the_others_stay(pool: Pool, recorder: Recorder) -> None:
     ours, anothers = await claim_by(pool), await claim_by(pool, ANOTHER)
 
-    await asyncio.gather(*(recorder.record(OURS, Success(claim, "250 OK")) for claim in (ours, anothers)))
+    await asyncio.gather(
+        *(recorder.record(OURS, Deferral(claim, "451 later", timedelta(minutes=1))) for claim in (ours, anothers))
+    )
 
     found = [await send_status_of(pool, claim.notification_id) for claim in (ours, anothers)]
-    assert found == [S.SUCCEEDED, S.SENDING]
+    assert found == [S.NEW, S.SENDING]
 
 
 async def test_a_caller_goes_on_only_after_the_commit(pool: Pool, dsn: str, recorder: Recorder) -> None:

@@ -14,6 +14,7 @@ from tests.notifications.sending import LIMIT, RULES, FakeTransport, PatientRela
 from varsel.database.connect import Pool, open_pool
 from varsel.notifications.liveness import Worker
 from varsel.notifications.send import Sender
+from varsel.notifications.send_status import claim_notifications
 from varsel.orders.order import Recipient
 from varsel.sandbox.smtp_server import SmtpServer
 from varsel.transports.return_path import ReturnPaths
@@ -55,6 +56,31 @@ async def test_a_round_says_whether_there_was_anything_due(pool: Pool, sender: S
     assert found == [True, False]
 
 
+async def test_what_was_claimed_by_a_claim_whose_answer_was_lost_is_sent_without_waiting_for_the_lease(
+    pool: Pool, dsn: str, relay: PatientRelay, sender: Sender, worker: Worker
+) -> None:
+    await place(pool, 3)
+    blocker = await asyncpg.connect(dsn)
+    await blocker.execute("BEGIN; LOCK TABLE notifications")
+    claiming = asyncio.create_task(sender.send_due(number_of(worker)))
+    await until_a_backend_waits(blocker)
+    claiming.cancel()  # as a lost connection would: what the server makes of it stays unknown
+    await asyncio.gather(claiming, return_exceptions=True)
+    await blocker.execute("COMMIT")
+    await blocker.close()
+    await claim_notifications(pool, number_of(worker), 3)  # stands for the claim that was committed all the same
+
+    await asyncio.wait_for(send_until_nothing_is_due(sender, worker), LIMIT)
+
+    assert await statuses(pool) == {"Succeeded": 3}
+
+
+async def send_until_nothing_is_due(sender: Sender, worker: Worker) -> None:
+    while await sender.send_due(number_of(worker)):
+        pass
+    await sender.drain()
+
+
 async def test_no_more_is_claimed_than_may_be_in_hand(
     pool: Pool, relay: PatientRelay, sender: Sender, worker: Worker
 ) -> None:
@@ -77,10 +103,7 @@ async def test_round_after_round_everything_due_is_sent_once(
 ) -> None:
     await place(pool, 40)
 
-    async with asyncio.timeout(LIMIT):
-        while await sender.send_due(number_of(worker)):
-            pass
-        await sender.drain()
+    await asyncio.wait_for(send_until_nothing_is_due(sender, worker), LIMIT)
 
     assert await statuses(pool) == {"Succeeded": 40}
     assert sorted(relay.recipients) == sorted(f"kari+{n}@sandbox.test" for n in range(40))
@@ -137,12 +160,12 @@ async def test_a_closed_sender_claims_nothing(pool: Pool, sender: Sender, worker
     assert await statuses(pool) == {"New": 1}
 
 
-async def test_closing_ends_the_wait_for_room_and_leaves_what_is_in_flight(
+async def test_closing_ends_the_wait_for_room_lets_what_has_begun_finish_and_puts_back_the_rest(
     pool: Pool, relay: PatientRelay, sender: Sender, worker: Worker
 ) -> None:
     await place(pool, 20)
     relay.gate.clear()
-    waiting = asyncio.create_task(sender.send_due(number_of(worker)))
+    waiting = asyncio.create_task(sender.send_due(number_of(worker)))  # claims 16 and begins 8
     await relay.until_here(4)
 
     sender.close()
@@ -150,7 +173,8 @@ async def test_closing_ends_the_wait_for_room_and_leaves_what_is_in_flight(
     await asyncio.wait_for(waiting, LIMIT)
     relay.gate.set()
     assert await asyncio.wait_for(sender.drain(), LIMIT) == 0
-    assert await statuses(pool) == {"New": 4, "Succeeded": 16}
+    assert await statuses(pool) == {"New": 12, "Succeeded": 8}
+    assert len(relay.envelopes) == 8
 
 
 async def test_what_does_not_finish_in_time_is_left_in_doubt(

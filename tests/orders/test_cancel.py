@@ -117,7 +117,7 @@ async def test_who_cancels_while_the_order_is_generated_comes_too_late(pool: Poo
         async with asyncio.timeout(LIMIT):
             while not await pool.fetchval(waiting):
                 pass
-        await generate_notifications(worker, order_id, datetime.now(UTC), [KARI])
+        await generate_notifications(worker, order_id, "ttd", datetime.now(UTC), [KARI])
         await worker.execute(SQL["mark_processed"], order_id)
 
     is_cancelled, progress = await asyncio.wait_for(cancelling, LIMIT)

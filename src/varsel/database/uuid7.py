@@ -3,6 +3,7 @@
 import secrets
 import threading
 import time
+from datetime import datetime
 from uuid import UUID
 
 _RANDOM_BITS = 74  # what version 7 leaves beside 48 bits of milliseconds, 4 of version and 2 of variant
@@ -29,3 +30,8 @@ def uuid7() -> UUID:
     timestamp, random = number >> _RANDOM_BITS, number & ((1 << _RANDOM_BITS) - 1)
     high, low = random >> _LOW_BITS, random & ((1 << _LOW_BITS) - 1)
     return UUID(int=timestamp << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low)
+
+
+def first_uuid7_at(moment: datetime) -> UUID:
+    """The least id that can have been made at that moment: ids before it are older."""
+    return UUID(int=int(moment.timestamp() * 1_000) << 80 | 0x7 << 76 | 0b10 << 62)

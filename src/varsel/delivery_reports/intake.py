@@ -1,50 +1,87 @@
 """The listener that takes delivery reports for the return-path domain, over LMTP or SMTP.
 
-RCPT  an address that we did not sign: 550 at once, so forged reports never get further
-DATA  stored, classified, recorded: 250 only after the commit; any trouble of ours is 451, so that the relay
-      keeps the report and comes again
+RCPT  an address that we did not sign: 550 at once, so forged reports never get further; the one exception is the
+      address for complaints, which nobody can sign: it takes few, and small ones
+DATA  stored, read, recorded: 250 only after the commit; any trouble of ours is 451, so that the relay keeps the
+      report and comes again
 """
 
 import asyncio
+from collections import deque
+from dataclasses import dataclass
 
 import structlog
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from varsel.database.connect import Pool
-from varsel.delivery_reports.record import Relayed, take_report
+from varsel.database.connect import UNAVAILABLE, Pool
+from varsel.database.statements import statements
+from varsel.delivery_reports.record import ReportRules, take_report
 from varsel.mail_server import MailServer
-from varsel.transports.return_path import ReturnPaths
 
 log = structlog.get_logger(__name__)
+SQL = statements("delivery_reports")
 
 REPORT_LIMIT = 10 * 1024 * 1024  # bytes; we ask relays for headers only (RET=HDRS), so reports are a few kB
 LINE_LIMIT = 64 * 1024  # bytes; twice the longest line seen in real reports, which ignore the 998 of RFC 5322
+CONNECTIONS_LIMIT = 50  # a relay opens a handful; each may hold a report of the largest size in memory
+COMPLAINT_LIMIT = 1024 * 1024  # bytes; feedback loops enclose the mail, without what was attached to it
+UNMATCHED_COMPLAINTS_LIMIT = 1_000  # anybody can send them, so they may fill no disk
+MINUTE = 60.0  # seconds
 IDLE_TIMEOUT = 300.0  # seconds (RFC 5321 section 4.5.3.2.7)
 IDENT = "Varsel delivery reports"
 
 
-class _LmtpServer(LMTP):
+class _Counted(SMTP):
+    """Tells its handler when a connection begins and ends."""
+
     line_length_limit = LINE_LIMIT
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.event_handler.connections += 1
+        super().connection_made(transport)
 
-class _SmtpServer(SMTP):
-    line_length_limit = LINE_LIMIT
+    def connection_lost(self, error: Exception | None) -> None:
+        self.event_handler.connections -= 1
+        super().connection_lost(error)
+
+
+class _SmtpServer(_Counted):
+    """RFC 5321."""
+
+
+class _LmtpServer(_Counted, LMTP):
+    """RFC 2033."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComplaintRules:
+    """Who may complain without a signature, and how often."""
+
+    address: str | None = None  # in lower case; None: no such complaints are taken
+    a_minute: int = 60
+
+
+NO_COMPLAINTS = ComplaintRules()
 
 
 class ReportIntake:
     """Answers the relay; aiosmtpd calls the `handle_` functions, one for each command."""
 
-    def __init__(self, pool: Pool, return_paths: ReturnPaths, relayed: Relayed) -> None:
+    def __init__(self, pool: Pool, rules: ReportRules, complaints: ComplaintRules = NO_COMPLAINTS) -> None:
         self._pool = pool
-        self._return_paths = return_paths
-        self._relayed = relayed
+        self._rules = rules
+        self._complaints = complaints
+        self._complaints_taken: deque[float] = deque(maxlen=complaints.a_minute)
+        self.connections = 0
 
     async def listen(self, server: MailServer) -> asyncio.Server:
         """Open the listener; port 0 takes a free one."""
         protocol = _LmtpServer if server.scheme == "lmtp" else _SmtpServer
 
         def connection() -> asyncio.Protocol:
+            if self.connections >= CONNECTIONS_LIMIT:
+                return _Busy()
             conversation: asyncio.Protocol = protocol(
                 self, data_size_limit=REPORT_LIMIT, enable_SMTPUTF8=True, ident=IDENT, timeout=IDLE_TIMEOUT
             )
@@ -59,7 +96,10 @@ class ReportIntake:
         if envelope.rcpt_tos:
             # Two return paths in one transaction would need two replies; the relay sends the other one again.
             return "452 4.5.3 One recipient at a time"
-        if self._return_paths.notification_of(address) is None:
+        if address.lower() == self._complaints.address:
+            if not self._takes_another_complaint():
+                return "452 4.3.2 Too many complaints, try again later"
+        elif self._rules.return_paths.notification_of(address) is None:
             log.info("report refused: not a return path of ours")
             return "550 5.1.1 No such return path"
         envelope.rcpt_tos.append(address)
@@ -67,17 +107,50 @@ class ReportIntake:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Store and record; say 250 only once that is committed."""
-        notification_id = self._return_paths.notification_of(envelope.rcpt_tos[0])
-        if notification_id is None or not isinstance(envelope.content, bytes):
+        signed_for = self._rules.return_paths.notification_of(envelope.rcpt_tos[0])
+        content = envelope.content
+        if not isinstance(content, bytes):
             return "451 4.3.0 Try again later"
         try:
-            await take_report(self._pool, notification_id, envelope.content, self._relayed)
+            if signed_for is None:
+                return await self._take_complaint(content)
+            await take_report(self._pool, signed_for, content, self._rules)
+        except UNAVAILABLE as error:
+            log.warning("report not taken; the relay keeps it: the database is away", error=type(error).__name__)
+            return "451 4.3.0 Try again later"
         except Exception:
-            log.exception("report not taken; the relay keeps it", notification=str(notification_id))
+            log.exception("report not taken; the relay keeps it", notification=str(signed_for))
             return "451 4.3.0 Try again later"
         return "250 2.0.0 Report taken"
+
+    async def _take_complaint(self, content: bytes) -> str:
+        if len(content) > COMPLAINT_LIMIT:
+            return "552 5.3.4 Too large for a complaint"
+        if await self._pool.fetchval(SQL["unmatched_complaints"]) >= UNMATCHED_COMPLAINTS_LIMIT:
+            log.error("complaints are put off: too many wait that match no mail")
+            return "452 4.3.1 Too many complaints, try again later"
+        await take_report(self._pool, None, content, self._rules)
+        return "250 2.0.0 Report taken"
+
+    def _takes_another_complaint(self) -> bool:
+        """Whether the last minute has room for one more."""
+        now = asyncio.get_running_loop().time()
+        taken = self._complaints_taken
+        if len(taken) == taken.maxlen and now - taken[0] < MINUTE:
+            return False
+        taken.append(now)
+        return True
 
     async def handle_exception(self, error: Exception) -> str:
         """Trouble of ours is never the relay's to give up over."""
         log.error("report listener failed", error=type(error).__name__)
         return "451 4.3.0 Try again later"
+
+
+class _Busy(asyncio.Protocol):
+    """Answers a connection beyond the limit."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101  # a server's connection
+        transport.write(b"421 4.3.2 Too many connections, try again later\r\n")
+        transport.close()

@@ -1,8 +1,8 @@
 """Workers prove that they live by a lock that PostgreSQL frees the moment they do not.
 
 A worker is a number and a session-level advisory lock on it, held on a connection of its own. When the process
-dies, or its host vanishes, the lock is gone, and after a few seconds of grace everybody else may release its
-claims. The grace is for a restart of the database, which frees all locks while the workers live and have mails in
+dies, or its host vanishes, the lock is gone, and after a few seconds of grace everybody else may put its claims in
+doubt. The grace is for a restart of the database, which frees all locks while the workers live and have mails in
 flight. A worker that was given up all the same must register anew before it may claim again.
 """
 
@@ -13,14 +13,14 @@ import structlog
 
 from varsel.database.connect import UNAVAILABLE, Pool, SingleConnection, open_connection
 from varsel.database.statements import statements
-from varsel.notifications.send_status import release_claims
+from varsel.notifications.send_status import mark_lost_in_doubt
 
 log = structlog.get_logger(__name__)
 SQL = statements("workers")
 
 WORKER_LOCK = 0x56415253  # first key of the workers' advisory locks; the second is the worker's number
 GRACE = timedelta(seconds=3)  # how long a lock must have been missing
-RELEASE_LIMIT = 1_000  # claims a round
+CLAIMS_LIMIT = 1_000  # claims a round
 
 
 class Worker:
@@ -53,10 +53,16 @@ class Worker:
             await pool.execute(SQL["unregister_worker"], self._last_number)
         await self.let_go()
 
+    def _lost(self, conn: object) -> None:
+        """The connection has ended, and the lock with it: nothing may be claimed until there is another."""
+        if conn is self._conn:
+            self.number = None
+
     async def _hold(self) -> None:
         if self._conn is None or self._conn.is_closed():
             self.number = None
             self._conn = await open_connection(self._dsn)
+            self._conn.add_termination_listener(self._lost)
         number = self._last_number
         if number is None or not await self._conn.fetchval(SQL["is_registered"], number):
             number = await self._conn.fetchval(SQL["register_worker"])
@@ -68,11 +74,11 @@ class Worker:
         self._last_number = self.number = number
 
 
-async def release_missing_workers(pool: Pool) -> bool:
-    """Release the claims of workers whose lock has been missing; True where more may be left."""
+async def find_missing_workers(pool: Pool) -> bool:
+    """Put in doubt the claims of workers whose lock has been missing; True where more may be left."""
     await pool.execute(SQL["note_missing_workers"], WORKER_LOCK)
-    released = await release_claims(pool, GRACE, RELEASE_LIMIT)
-    if released:
-        log.warning("claims released: their worker is gone", claims=released)
+    lost = await mark_lost_in_doubt(pool, GRACE, CLAIMS_LIMIT)
+    if lost:
+        log.warning("claims in doubt: their worker is gone", claims=lost)
     await pool.execute(SQL["forget_missing_workers"], GRACE)
-    return released == RELEASE_LIMIT
+    return lost == CLAIMS_LIMIT

@@ -10,16 +10,19 @@ from typing import TypeAlias
 
 import structlog
 
-from varsel.database.connect import UNAVAILABLE, Pool, connection_of
+from varsel.database.connect import UNAVAILABLE, Connection, Pool, connection_of
 from varsel.notifications.send_status import (
     Deferral,
+    Doubt,
     Rejection,
     Result,
     Success,
     mark_deferred,
+    mark_in_doubt,
     mark_rejected,
     mark_succeeded,
 )
+from varsel.notifications.suppression import suppress_bounced
 
 log = structlog.get_logger(__name__)
 
@@ -31,8 +34,9 @@ RETRY_PAUSE = 0.5  # seconds between tries while the database is away
 class Recorder:
     """Writes results under one worker's claims, and keeps trying for as long as it takes the database to return."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, suppresses_bounces: bool = True) -> None:
         self._pool = pool
+        self._suppresses_bounces = suppresses_bounces
         self._waiting: list[Waiting] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -81,17 +85,26 @@ class Recorder:
         successes = [result for result in results if isinstance(result, Success)]
         deferrals = [result for result in results if isinstance(result, Deferral)]
         rejections = [result for result in results if isinstance(result, Rejection)]
+        doubts = [result for result in results if isinstance(result, Doubt)]
         async with connection_of(self._pool) as conn, conn.transaction():
-            recorded = await _count(successes, lambda: mark_succeeded(conn, worker, successes))
+            recorded = await _count(successes, lambda: mark_succeeded(conn, successes))
             recorded += await _count(deferrals, lambda: mark_deferred(conn, worker, deferrals))
-            recorded += await _count(rejections, lambda: mark_rejected(conn, worker, rejections))
+            recorded += await _count(rejections, lambda: self._reject(conn, worker, rejections))
+            recorded += await _count(doubts, lambda: mark_in_doubt(conn, worker, doubts))
         log.info(
             "attempts recorded",
             succeeded=len(successes),
             deferred=len(deferrals),
             rejected=len(rejections),
+            in_doubt=len(doubts),
             claim_lost=len(results) - recorded,
         )
+
+    async def _reject(self, conn: Connection, worker: int, rejections: Sequence[Rejection]) -> int:
+        rejected = await mark_rejected(conn, worker, rejections)
+        if self._suppresses_bounces:
+            await suppress_bounced(conn, rejected)
+        return len(rejected)
 
 
 async def _count(results: Sequence[Result], mark: Callable[[], Awaitable[int]]) -> int:

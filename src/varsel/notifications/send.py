@@ -6,27 +6,29 @@ notification carries the same Message-ID, return path and envelope id.
 """
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
 
-from varsel.database.connect import Pool
-from varsel.database.statements import statements
+from varsel.database.connect import UNAVAILABLE, Pool
 from varsel.notifications.classify import classify_failure
-from varsel.notifications.compose import Content, address_to, envelope_address, message_id, render
+from varsel.notifications.compose import address_to, envelope_address, message_id
+from varsel.notifications.hand import Hand
+from varsel.notifications.rendered_messages import RenderedMessages
 from varsel.notifications.results import Recorder
 from varsel.notifications.retry import pause_before_next_attempt
 from varsel.notifications.send_status import (
     Claim,
     Deferral,
+    Doubt,
     Rejection,
     Result,
     SendStatus,
     Success,
     claim_notifications,
+    release_unheard,
 )
 from varsel.transports.return_path import ReturnPaths
 from varsel.transports.transport import (
@@ -42,9 +44,10 @@ from varsel.transports.transport import (
 )
 
 log = structlog.get_logger(__name__)
-SQL = statements("notifications")
 
-RENDERED_LIMIT = 32 * 1024 * 1024  # bytes of rendered messages kept for the other recipients of their orders
+
+UNHEARD_FOR = 60.0  # seconds; twice what a statement may take
+WHILE_DATABASE_IS_AWAY = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,10 @@ class SendingRules:
     domain: str  # right side of our Message-IDs
     retry_first: timedelta
     retry_max: timedelta
-    claims_in_hand: int  # at most so many: no more than the connections can send in about a second
+    least_in_hand: int  # claims held at once when the relay is slow
+    most_in_hand: int  # and when it is fast
     unrecorded: int  # at most so many handed to the relay and not recorded yet: what a kill may double
+    suppresses_bounces: bool = True  # whether an address that does not exist goes on the suppression list
 
 
 class Sender:
@@ -66,29 +71,60 @@ class Sender:
         self._transport = transport
         self._return_paths = return_paths
         self._rules = rules
-        self._recorder = Recorder(pool)
-        self._messages = _RenderedMessages(pool)
+        self._recorder = Recorder(pool, suppresses_bounces=rules.suppresses_bounces)
+        self._messages = RenderedMessages(pool)
         self._unrecorded = asyncio.Semaphore(rules.unrecorded)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._hand = Hand(least=rules.least_in_hand, most=rules.most_in_hand)
+        self._tasks: dict[asyncio.Task[None], UUID] = {}  # and the notification that each is about
+        self._unheard_until = float("-inf")
         self._has_room = asyncio.Event()
-        self._is_closed = False
+        self._closed = asyncio.Event()
 
     async def send_due(self, worker: int) -> bool:
         """Claim what there is room for and start sending it; True where more may be due at once."""
-        room = 0 if self._is_closed else self._rules.claims_in_hand - len(self._tasks)
-        claims = await claim_notifications(self._pool, worker, room) if room > 0 else []
+        await self._until_usable_or_closed()
+        room = 0 if self._closed.is_set() else max(0, self._hand.size - len(self._tasks))
+        claims = await self._claim(worker, room) if room else []
         for claim in claims:
             task = asyncio.create_task(self._send(worker, claim), name=f"send {claim.notification_id}")
-            self._tasks.add(task)
+            self._tasks[task] = claim.notification_id
             task.add_done_callback(self._finished)
-        if self._tasks and len(claims) == room and not self._is_closed:
+        if self._tasks and len(claims) == room and not self._closed.is_set():
             self._has_room.clear()
             await self._has_room.wait()
         return bool(claims)
 
+    async def _claim(self, worker: int, limit: int) -> list[Claim]:
+        """Claim; where the answer to an earlier claim was lost, first put back what it may have claimed.
+
+        For a while, because the server may still be at work on it. Claims follow one another, so what is ours and not
+        in hand was never heard of.
+        """
+        if asyncio.get_running_loop().time() < self._unheard_until:
+            released = await release_unheard(self._pool, worker, self._tasks.values())
+            if released:
+                log.warning("claims put back: their answer was lost", claims=released)
+        try:
+            return await claim_notifications(self._pool, worker, limit)
+        except BaseException:
+            self._unheard_until = asyncio.get_running_loop().time() + UNHEARD_FOR
+            raise
+
+    async def _until_usable_or_closed(self) -> None:
+        """While every relay is down nothing is claimed: the mails keep their attempts, and their place."""
+        waits = [
+            asyncio.ensure_future(self._transport.wait_until_usable()),
+            asyncio.ensure_future(self._closed.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
     def close(self) -> None:
         """Claim nothing more; what is in flight goes on."""
-        self._is_closed = True
+        self._closed.set()
         self._has_room.set()
 
     async def drain(self, patience: timedelta | None = None) -> int:
@@ -104,24 +140,37 @@ class Sender:
         return len(pending)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
+        self._hand.note_finished()
         # Half of the room free: a claim for one row costs as much as one for many.
-        if len(self._tasks) <= self._rules.claims_in_hand // 2:
+        if len(self._tasks) <= self._hand.size // 2:
             self._has_room.set()
 
     async def _send(self, worker: int, claim: Claim) -> None:
         async with self._unrecorded:
-            try:
-                result = await self._attempt(claim)
-            except Exception:
-                log.exception("attempt failed on our side", notification=str(claim.notification_id))
-                result = Deferral(claim, "not sent: an error on our side", self._pause(claim.attempt))
+            if self._closed.is_set():
+                result: Result = Deferral(claim, "not sent: told to stop", timedelta(0))
+            else:
+                result = await self._attempt_or_defer(claim)
             await self._recorder.record(worker, result)
 
+    async def _attempt_or_defer(self, claim: Claim) -> Result:
+        try:
+            return await self._attempt(claim)
+        except UNAVAILABLE as error:
+            log.warning("not sent: the database is away", error=type(error).__name__)
+            return Deferral(claim, "not sent: the database was away", WHILE_DATABASE_IS_AWAY)
+        except Exception:
+            log.exception("attempt failed on our side", notification=str(claim.notification_id))
+            return Deferral(claim, "not sent: an error on our side", self._pause(claim.attempt))
+
     async def _attempt(self, claim: Claim) -> Result:
+        if claim.suppressed:
+            return Rejection(claim, claim.suppressed, SendStatus.FAILED_SUPPRESSED_RECIPIENT, "suppression list")
         address = envelope_address(claim.recipient_address)
         if address is None:
-            return Rejection(claim, "not an address that can be mailed", SendStatus.FAILED_INVALID_EMAIL_FORMAT)
+            words, status = "not an address that can be mailed", SendStatus.FAILED_INVALID_EMAIL_FORMAT
+            return Rejection(claim, words, status, "address")
         rendered = await self._messages.of_order(claim.order_id)
         own_id = message_id(claim.notification_id, self._rules.domain)
         mail = Mail(
@@ -133,59 +182,19 @@ class Sender:
         return self._result(claim, await self._transport.submit(mail))
 
     def _result(self, claim: Claim, outcome: Outcome) -> Result:
-        reply = readable(outcome.reply)
+        reply, relay = readable(outcome.reply), outcome.relay
         match outcome:
             case Accepted():
-                return Success(claim, reply)
+                return Success(claim, reply, relay=relay, reports_successes=outcome.reports_successes)
             case Rejected():
-                return Rejection(claim, reply, classify_failure(reply).send_status)
-            case Deferred() | InDoubt():
-                # In doubt waits like a deferral: a report that comes meanwhile settles it without a second mail.
-                return Deferral(claim, reply, self._pause(claim.attempt))
-            case Unreachable(retry_in=retry_in):
-                return Deferral(claim, reply, retry_in)
+                verdict = classify_failure(reply)
+                return Rejection(claim, reply, verdict.send_status, verdict.rule, relay=relay)
+            case Deferred():
+                return Deferral(claim, reply, self._pause(claim.attempt), relay=relay)
+            case InDoubt():
+                return Doubt(claim, reply, relay=relay)
+            case Unreachable():
+                return Deferral(claim, reply, outcome.retry_in, relay=relay)
 
     def _pause(self, attempt: int) -> timedelta:
         return pause_before_next_attempt(attempt, first=self._rules.retry_first, longest=self._rules.retry_max)
-
-
-class _RenderedMessages:
-    """The rendered messages of the orders in hand, the least recently used forgotten first."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._size = 0
-        self._kept: OrderedDict[UUID, bytes] = OrderedDict()
-        self._being_rendered: dict[UUID, asyncio.Task[bytes]] = {}
-
-    async def of_order(self, order_id: UUID) -> bytes:
-        """The order's message; recipients that ask for it at the same time share one read."""
-        if order_id in self._kept:
-            self._kept.move_to_end(order_id)
-            return self._kept[order_id]
-        task = self._being_rendered.get(order_id)
-        if task is None:
-            task = asyncio.create_task(self._render(order_id), name=f"render {order_id}")
-            self._being_rendered[order_id] = task
-            task.add_done_callback(lambda _: self._being_rendered.pop(order_id, None))
-        return await asyncio.shield(task)
-
-    async def _render(self, order_id: UUID) -> bytes:
-        row = await self._pool.fetchrow(SQL["content_of_order"], order_id)
-        assert row is not None  # noqa: S101  # its notification refers to it
-        content = Content(
-            subject=row["subject"],
-            body=row["body"],
-            is_html=row["content_type"] == "Html",
-            from_address=row["from_address"],
-            placed_at=row["created_at"],
-        )
-        message = render(content)
-        self._keep(order_id, message)
-        return message
-
-    def _keep(self, order_id: UUID, message: bytes) -> None:
-        self._kept[order_id] = message
-        self._size += len(message)
-        while self._size > RENDERED_LIMIT and len(self._kept) > 1:
-            self._size -= len(self._kept.popitem(last=False)[1])

@@ -17,16 +17,19 @@ log = structlog.get_logger(__name__)
 SQL = statements("orders")
 
 TIME_TO_LIVE = timedelta(hours=48)  # from the requested send time; the contract's own number
+BULK = 100  # recipients; a larger order waits in its owner's other queue, so that no single mail waits behind it
 
 
 async def generate_notifications(
-    conn: Connection, order_id: UUID, requested_send_time: datetime, recipients: Sequence[Recipient]
+    conn: Connection, order_id: UUID, owner: str, requested_send_time: datetime, recipients: Sequence[Recipient]
 ) -> None:
     """Insert one notification a recipient; the caller's transaction decides whether they come to be."""
     statuses = [SendStatus.NEW if r.email_address else SendStatus.FAILED_RECIPIENT_NOT_IDENTIFIED for r in recipients]
     await conn.execute(
         SQL["generate_notifications"],
         order_id,
+        owner,
+        len(recipients) > BULK,
         requested_send_time + TIME_TO_LIVE,
         [uuid7() for _ in recipients],
         [r.email_address or "" for r in recipients],
@@ -45,7 +48,7 @@ async def generate_next_due(pool: Pool) -> bool:
         if order["condition_endpoint"]:
             log.warning("send condition counts as unanswered: the order is sent", order=str(order["id"]))
         recipients = msgspec.json.decode(order["recipients"], type=list[Recipient])
-        await generate_notifications(conn, order["id"], order["requested_send_time"], recipients)
+        await generate_notifications(conn, order["id"], order["owner"], order["requested_send_time"], recipients)
         await conn.execute(SQL["mark_processed"], order["id"])
     log.info("order processed", order=str(order["id"]), notifications=len(recipients))
     return True

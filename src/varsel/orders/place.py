@@ -58,7 +58,7 @@ async def _store(conn: Connection, order: NewOrder, *, at_once: bool) -> UUID:
     status = OrderStatus.PROCESSED if at_once else OrderStatus.REGISTERED
     await conn.execute(SQL["place_order"], *_columns(order_id, order, status))
     if at_once:
-        await generate_notifications(conn, order_id, order.requested_send_time, order.recipients)
+        await generate_notifications(conn, order_id, order.owner, order.requested_send_time, order.recipients)
     return order_id
 
 

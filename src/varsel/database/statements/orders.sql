@@ -10,18 +10,18 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
 -- name: generate_notifications
 -- One row a recipient. A row that has failed before it began (no address was found) is never due.
 INSERT INTO notifications (
-    order_id, id, recipient_address, organization_number, national_identity_number,
+    order_id, owner, is_bulk, id, recipient_address, organization_number, national_identity_number,
     send_status, expires_at, next_attempt_at
 )
-SELECT $1, id, recipient_address, organization_number, national_identity_number,
-       send_status::send_status, $2,
+SELECT $1, $2, $3, id, recipient_address, organization_number, national_identity_number,
+       send_status::send_status, $4,
        CASE WHEN send_status = 'New' THEN now() END
-  FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
+  FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[])
     AS generated (id, recipient_address, organization_number, national_identity_number, send_status);
 
 -- name: next_due_order
 -- The lock keeps cancel_order out until the notifications are there; another worker takes another order.
-SELECT id, requested_send_time, condition_endpoint, recipients
+SELECT id, owner, requested_send_time, condition_endpoint, recipients
   FROM orders
  WHERE status = 'Registered'
    AND requested_send_time <= now()

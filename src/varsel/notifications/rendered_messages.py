@@ -1,0 +1,55 @@
+"""The rendered messages of the orders in hand: one rendering serves all recipients of an order."""
+
+import asyncio
+from collections import OrderedDict
+from uuid import UUID
+
+from varsel.database.connect import Pool
+from varsel.database.statements import statements
+from varsel.notifications.compose import Content, render
+
+SQL = statements("notifications")
+
+RENDERED_LIMIT = 32 * 1024 * 1024  # bytes kept for the other recipients of their orders
+
+
+class RenderedMessages:
+    """Renders when first asked; what was used longest ago is forgotten first."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._size = 0
+        self._kept: OrderedDict[UUID, bytes] = OrderedDict()
+        self._being_rendered: dict[UUID, asyncio.Task[bytes]] = {}
+
+    async def of_order(self, order_id: UUID) -> bytes:
+        """The order's message; recipients that ask for it at the same time share one read."""
+        if order_id in self._kept:
+            self._kept.move_to_end(order_id)
+            return self._kept[order_id]
+        task = self._being_rendered.get(order_id)
+        if task is None:
+            task = asyncio.create_task(self._render(order_id), name=f"render {order_id}")
+            self._being_rendered[order_id] = task
+            task.add_done_callback(lambda _: self._being_rendered.pop(order_id, None))
+        return await asyncio.shield(task)
+
+    async def _render(self, order_id: UUID) -> bytes:
+        row = await self._pool.fetchrow(SQL["content_of_order"], order_id)
+        assert row is not None  # noqa: S101  # its notification refers to it
+        content = Content(
+            subject=row["subject"],
+            body=row["body"],
+            is_html=row["content_type"] == "Html",
+            from_address=row["from_address"],
+            placed_at=row["created_at"],
+        )
+        message = render(content)
+        self._keep(order_id, message)
+        return message
+
+    def _keep(self, order_id: UUID, message: bytes) -> None:
+        self._kept[order_id] = message
+        self._size += len(message)
+        while self._size > RENDERED_LIMIT and len(self._kept) > 1:
+            self._size -= len(self._kept.popitem(last=False)[1])
