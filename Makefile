@@ -31,8 +31,11 @@ format: install   ## rewrite the code in the house format
 bench-handover: install ## order to relay, one at a time: POST answered -> relay's 250 (milliseconds)
 	$(BIN)/python -m bench.order_to_relay
 
-chaos: install    ## kill -9 in the middle of sending, three times; counts what was lost and doubled
-	$(BIN)/python -m bench.kill_while_sending
+bench-classify: install ## what is read rightly of a corpus of real reports: make bench-classify CORPUS=path
+	$(BIN)/python -m bench.classify_corpus $(CORPUS)
+
+chaos: install    ## kill -9 of APIs, workers and database under load: is anything lost? [SEED= SECONDS= FAULTS=]
+	$(BIN)/python -m bench.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FAULTS),--faults $(FAULTS))
 
 install: .venv/installed ## .venv with everything in requirements.lock, and varsel itself
 

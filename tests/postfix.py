@@ -109,7 +109,7 @@ def running_postfix(
     """Run a Postfix; what is mailed to `return_path_domain` it hands to 127.0.0.1:`reports_port`.
 
     `settings` go into main.cf and win over ours. A mail that cannot be delivered at once is tried again
-    every 2 to 3 seconds, reported as delayed after 4, and given up after 12.
+    every 2 to 3 seconds, reported as delayed after 4, and given up after 12. What the block raises carries the log.
 
     Raises:
         RuntimeError: it did not start; the text holds its log.
@@ -125,7 +125,23 @@ def running_postfix(
         _write_configuration(postfix, users, settings, transport)
         with _running_master(postfix):
             _await_greeting(postfix)
-            yield postfix
+            try:
+                yield postfix
+            except BaseException as error:
+                error.add_note(f"Postfix's log:\n{postfix.log()}")
+                raise
+
+
+def service_settings(reports_port: int) -> dict[str, str]:
+    """What a service is told so that it takes the reports of such a Postfix, on the PostgreSQL that is tested on."""
+    settings = {
+        "VARSEL_REPORTS_LISTEN": f"lmtp://127.0.0.1:{reports_port}",
+        "VARSEL_RETURN_PATH_DOMAIN": "bounce.test",
+        "VARSEL_FROM_ADDRESS": "Etaten på Ås <post@etaten.test>",
+    }
+    if binaries := os.environ.get("VARSEL_TEST_PG_BIN"):
+        settings["VARSEL_PG_BIN"] = binaries
+    return settings
 
 
 def _write_configuration(

@@ -6,14 +6,20 @@ from varsel.sandbox.handler import Answer, Envelope, Handler, Recipient
 
 
 class ScriptedRelay(Handler):
-    """Takes every mail; set `answer_recipient` or `answer_message` to have it answer something else."""
+    """Takes every mail; set an `answer_…` to have it answer something else."""
 
     def __init__(self) -> None:
         self.port = 0
         self.taken: list[tuple[Envelope, bytes]] = []  # what it answered 250 to
         self.seen: list[bytes] = []  # every message that came as far as the final dot
+        self.connections = 0
+        self.answer_connect: Callable[[], Answer] = lambda: None
         self.answer_recipient: Callable[[str], Answer] = lambda address: None
         self.answer_message: Callable[[bytes], Answer] = lambda content: None
+
+    async def on_connect(self) -> Answer:
+        self.connections += 1
+        return self.answer_connect()
 
     async def on_recipient(self, envelope: Envelope, recipient: Recipient) -> Answer:
         return self.answer_recipient(recipient.address)

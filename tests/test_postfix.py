@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench.service import Service
-from tests.postfix import Postfix, needs_postfix, running_postfix
+from tests.postfix import Postfix, needs_postfix, running_postfix, service_settings
 
 pytestmark = needs_postfix
 LIMIT = 30.0  # seconds; a bound for a machine under load, not a measure
@@ -36,13 +36,7 @@ def postfix(report_port: int) -> Iterator[Postfix]:
 def service(postfix: Postfix, report_port: int) -> Iterator[Service]:
     with tempfile.TemporaryDirectory(prefix="varsel-postfix-") as folder:
         Path(folder).chmod(0o711)
-        service = Service(
-            Path(folder),
-            postfix.port,
-            VARSEL_REPORTS_LISTEN=f"lmtp://127.0.0.1:{report_port}",
-            VARSEL_RETURN_PATH_DOMAIN="bounce.test",
-            VARSEL_FROM_ADDRESS="Etaten på Ås <post@etaten.test>",
-        )
+        service = Service(Path(folder), postfix.port, **service_settings(report_port))
         service.start()
         yield service
         service.stop()

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.transports.certificates import Authority
 from varsel.errors import SettingsError
 from varsel.mail_server import MailServer
+from varsel.relay import Relay
 from varsel.settings import (
     NEEDED_OUTSIDE_DEV,
     Settings,
@@ -72,9 +74,28 @@ def test_with_the_five_the_service_can_start(monkeypatch: pytest.MonkeyPatch) ->
 
     settings = for_production(load_settings())
 
-    assert settings.relay == MailServer("smtp", "relay.etat.test", 25, starttls="optional")
+    assert settings.relays == (Relay(MailServer("smtp", "relay.etat.test", 25, starttls="optional")),)
     assert settings.base_url == "https://varsel.etat.test"
     assert (settings.sender, settings.bounce_domain) == ("post@etat.test", "bounce.etat.test")
+
+
+def test_relays_come_in_the_order_of_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    urls = "smtps://one.test?connections=2 smtp://etaten:a,b@two.test,smtp://three.test"
+    set_variables(monkeypatch, smtp_url=urls, smtp_connections="5")
+
+    relays = load_settings().relays
+
+    assert [relay.name for relay in relays] == ["one.test:465", "two.test:25", "three.test:25"]
+    assert [relay.connections for relay in relays] == [2, 5, 5]
+    assert relays[1].server.password == "a,b"
+
+
+def test_the_authorities_of_relays_can_be_ones_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    set_variables(monkeypatch, smtp_ca=str(Authority(tmp_path).file))
+
+    [authority] = load_settings().relay_authorities.get_ca_certs()
+
+    assert authority["subject"] == (((("commonName", "Throwaway authority"),)),)
 
 
 def test_the_command_line_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,8 +154,14 @@ def test_a_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text: st
         ("smtp_url", "smtp://"),
         ("smtp_url", "smtp://relay.etat.test:99999"),
         ("smtp_url", "smtp://relay.etat.test?starttls=perhaps"),
+        ("smtp_url", " , "),
+        ("smtp_url", "smtp://relay.etat.test relay.etat.test"),
+        ("smtp_url", "smtp://relay.etat.test,lmtp://relay.etat.test"),
+        ("smtp_url", "smtp://relay.etat.test?connections=0"),
         ("smtp_connections", "0"),
         ("smtp_connections", "101"),
+        ("smtp_ca", "/nowhere/authority.pem"),
+        ("smtp_ca", "/dev/null"),
         ("return_path_domain", "bounce etat test"),
         ("return_path_domain", "bounce.etat.test\r\nBcc: x"),
         ("return_path_domain", "bounce@etat.test"),
@@ -197,7 +224,7 @@ def dev_defaults() -> Settings:
 
 
 def test_development_needs_nothing_set(dev_defaults: Settings) -> None:
-    assert dev_defaults.relay == MailServer("smtp", "127.0.0.1", 2525)
+    assert dev_defaults.relays == (Relay(MailServer("smtp", "127.0.0.1", 2525)),)
     assert dev_defaults.base_url == "http://127.0.0.1:5090"
     assert dev_defaults.sender == "noreply@varsel.test"
     assert dev_defaults.bounce_domain == "bounce.varsel.test"

@@ -18,6 +18,16 @@ SECRET = "hemmelig"
         f"smtp://etaten:{SECRET}@",
         f"smtp://etaten:{SECRET}@relay.etat.test:99999",
         f"smtp://etaten:{SECRET}@relay.etat.test?starttls=perhaps",
+        f"smtp://etaten:{SECRET}@relay.etat.test?conections=2",
+        f"smtp://etaten:{SECRET}@relay.etat.test?auth={SECRET}",
+        f"smtp://etaten:{SECRET}@relay.etat.test?token_file=/{SECRET}",
+        f"smtp://one.test smtp://etaten:{SECRET}@relay.etat.test?mails_a_second=many",
+        f"smtp://etaten:{SECRET} {SECRET}@relay.etat.test",
+        f"smtp://etaten:{SECRET},smtp://{SECRET}@relay.etat.test",
+        f"smtp://etaten:5?{SECRET}=@relay.etat.test",
+        f"smtp://etaten:5?starttls={SECRET}@relay.etat.test",
+        f"smtp://etaten:5/{SECRET}@relay.etat.test",
+        f"smtp://etaten:5#{SECRET}@relay.etat.test",
         f"smtp://etaten:{SECRET}/2@relay.etat.test",
         f"smtp://etaten:{SECRET}#2@relay.etat.test",
         f"smtp://etaten:{SECRET}＠@relay.etat.test",
@@ -56,6 +66,19 @@ def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch, name: str, scheme: 
     assert SECRET not in repr(settings)
     assert settings.shown(name).startswith(f"{scheme}://")
     assert settings.shown(name).endswith(rest.rpartition("@")[2])
+
+
+def test_no_secret_of_several_relays_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    urls = f"smtp://a:{SECRET}@one.test, smtp://b:1,{SECRET}@two.test:587?auth=xoauth2\nsmtps://three.test"
+    monkeypatch.setenv("VARSEL_SMTP_URL", urls)
+
+    settings = load_settings()
+
+    assert settings.shown("smtp_url") == (
+        "smtp://a:****@one.test smtp://b:****@two.test:587?auth=xoauth2 smtps://three.test"
+    )
+    assert SECRET not in repr(settings)
+    assert SECRET not in repr(settings.relays)
 
 
 @pytest.mark.parametrize(

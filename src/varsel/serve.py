@@ -32,15 +32,16 @@ from varsel.database.connect import Pool, open_pool
 from varsel.database.embedded.supervisor import EmbeddedPostgres
 from varsel.database.migrate import migrate
 from varsel.database.statements import statements
-from varsel.delivery_reports.intake import ReportIntake
+from varsel.delivery_reports.intake import ComplaintRules, ReportIntake
+from varsel.delivery_reports.record import ReportRules
 from varsel.errors import DatabaseUnavailable, SettingsError
 from varsel.mail_server import MailServer
 from varsel.notifications.liveness import Worker
 from varsel.notifications.send import Sender, SendingRules
 from varsel.sandbox.server import Sandbox
 from varsel.settings import Settings, for_development, for_production, require_loopback
+from varsel.transports.relays import Relays
 from varsel.transports.return_path import ReturnPaths
-from varsel.transports.smtp import SmtpTransport
 from varsel.worker import Station, Wake, run_loops
 
 log = structlog.get_logger(__name__)
@@ -48,7 +49,7 @@ log = structlog.get_logger(__name__)
 Role = Literal["all", "api", "worker"]
 Ready = Callable[[Settings], None]
 
-GOODBYE = timedelta(seconds=2)  # for answers under way, and for connections to close
+GOODBYE = timedelta(seconds=1)  # for answers under way, and for connections to close
 CLAIMS_A_CONNECTION = 32  # what a connection sends in well under a second
 UNRECORDED_A_CONNECTION = 2  # one at the relay, and one whose result is being written meanwhile
 
@@ -206,27 +207,31 @@ async def _station(pool: Pool, dsn: str, settings: Settings, sandbox: Sandbox | 
     """What the loops work with, the report listener included."""
     keys = [row["secret"] for row in await pool.fetch(statements("return_path_keys")["keys_newest_first"])]
     return_paths = ReturnPaths(settings.bounce_domain, keys)
-    transport = SmtpTransport(settings.relay, connections=settings.smtp_connections, notify=settings.dsn_notify)
+    transport = Relays.to(settings.relays, notify=settings.dsn_notify, tls=settings.relay_authorities)
+    connections = max(relay.connections for relay in settings.relays)  # as one relay at a time takes the mail
     rules = SendingRules(
         domain=settings.bounce_domain,
         retry_first=settings.retry_first,
         retry_max=settings.retry_max,
-        claims_in_hand=settings.smtp_connections * CLAIMS_A_CONNECTION,
-        unrecorded=settings.smtp_connections * UNRECORDED_A_CONNECTION,
+        least_in_hand=connections * UNRECORDED_A_CONNECTION,
+        most_in_hand=connections * CLAIMS_A_CONNECTION,
+        unrecorded=connections * UNRECORDED_A_CONNECTION,
+        suppresses_bounces="bounces" in settings.suppress,
     )
+    report_rules = ReportRules.of(settings, return_paths)
     worker = Worker(dsn)
-    async with _report_listener(pool, return_paths, settings, sandbox):
+    async with _report_listener(pool, report_rules, settings, sandbox):
         try:
-            yield Station(pool, settings, worker, Sender(pool, transport, return_paths, rules))
+            yield Station(pool, settings, worker, Sender(pool, transport, return_paths, rules), report_rules)
         finally:
-            await transport.close()
             with contextlib.suppress(Exception):  # the database may be what made us stop
-                await worker.unregister(pool)
+                async with asyncio.timeout(GOODBYE.total_seconds()):
+                    await asyncio.gather(transport.close(), worker.unregister(pool))
 
 
 @asynccontextmanager
 async def _report_listener(
-    pool: Pool, return_paths: ReturnPaths, settings: Settings, sandbox: Sandbox | None
+    pool: Pool, rules: ReportRules, settings: Settings, sandbox: Sandbox | None
 ) -> AsyncIterator[None]:
     if settings.reports_listen is None:
         log.warning("no delivery reports will come in: VARSEL_REPORTS_LISTEN is not set")
@@ -234,7 +239,8 @@ async def _report_listener(
         return
     address = MailServer.from_url(settings.reports_listen)
     try:
-        server = await ReportIntake(pool, return_paths, settings.relayed).listen(address)
+        complaints = ComplaintRules(settings.complaints_address, settings.complaints_a_minute)
+        server = await ReportIntake(pool, rules, complaints).listen(address)
     except OSError as error:
         raise SettingsError(f"VARSEL_REPORTS_LISTEN: cannot listen: {error.strerror}") from error
     if sandbox is not None:

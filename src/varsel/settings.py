@@ -8,6 +8,7 @@ world have no sensible default, and the program refuses to start until they are 
 import json
 import os
 import re
+import ssl
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from varsel.errors import SettingsError
 from varsel.mail_server import MailServer
+from varsel.relay import MOST_CONNECTIONS, Relay, read_relays, split_urls
 from varsel.token_issuer import TokenIssuer
 
 NEEDED_OUTSIDE_DEV = ("smtp_url", "token_issuers", "public_url", "from_address", "return_path_domain")
@@ -34,6 +36,10 @@ def _without_secrets(url: str) -> str:
     credentials, at, place = rest.rpartition("@")
     user, colon, _ = credentials.partition(":")
     return f"{scheme}://{user}{':****' if colon else ''}{at}" + _PASSWORD_IN_QUERY.sub(r"\1****", place)
+
+
+def _authorities(file: Path | None) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=file)
 
 
 def default_data_dir() -> Path:
@@ -68,9 +74,15 @@ class Settings(BaseSettings):
 
     smtp_url: SecretStr | None = Field(
         None,
-        description="the relay: smtp://user:secret@host:587?starttls=required|optional|never, or smtps://…",
+        description="the relays, the preferred one first: smtp://user:secret@host:587?starttls=required, smtps://…;"
+        " parameters are in docs/operations.md",
     )
-    smtp_connections: int = Field(8, ge=1, le=100, description="connections to the relay of one process")
+    smtp_connections: int = Field(
+        8, ge=1, le=MOST_CONNECTIONS, description="connections to a relay of one process, where its URL says no number"
+    )
+    smtp_ca: Path | None = Field(
+        None, description="PEM file of the authorities that relays' certificates come from; absent: the system's"
+    )
     from_address: str | None = Field(None, description="From of mails whose order names none")
     return_path_domain: str | None = Field(
         None, description="domain of the return paths; its mail must come to the report listener"
@@ -161,9 +173,18 @@ class Settings(BaseSettings):
     @field_validator("smtp_url")
     @classmethod
     def _is_a_relay(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and MailServer.from_url(url.get_secret_value()).scheme == "lmtp":
-            raise ValueError("must be smtp:// or smtps://")
+        if url is not None:
+            read_relays(url.get_secret_value())
         return url
+
+    @field_validator("smtp_ca")
+    @classmethod
+    def _holds_authorities(cls, file: Path | None) -> Path | None:
+        try:
+            _authorities(file)
+        except OSError:  # ssl.SSLError is one too
+            raise ValueError("must be a readable file with certificates in PEM") from None
+        return file
 
     @field_validator("reports_listen")
     @classmethod
@@ -209,6 +230,8 @@ class Settings(BaseSettings):
     def shown(self, name: str) -> str:
         """The value of a setting for people: no secret, durations in seconds, nothing for unset."""
         value = getattr(self, name)
+        if name == "smtp_url" and value is not None:
+            return " ".join(_without_secrets(url) for url in split_urls(value.get_secret_value()))
         if isinstance(value, SecretStr):
             return _without_secrets(value.get_secret_value())
         if isinstance(value, timedelta):
@@ -220,10 +243,15 @@ class Settings(BaseSettings):
         return "" if value is None else str(value)
 
     @property
-    def relay(self) -> MailServer:
-        """The relay that mail is handed to."""
+    def relays(self) -> tuple[Relay, ...]:
+        """The relays that mail is handed to, the preferred one first."""
         assert self.smtp_url is not None  # noqa: S101  # for_development and for_production see to it
-        return MailServer.from_url(self.smtp_url.get_secret_value())
+        return read_relays(self.smtp_url.get_secret_value(), connections=self.smtp_connections)
+
+    @property
+    def relay_authorities(self) -> ssl.SSLContext:
+        """Whose certificates a relay may have; names are verified."""
+        return _authorities(self.smtp_ca)
 
     @property
     def base_url(self) -> str:

@@ -9,10 +9,12 @@ import pytest
 
 from tests.transports.raw_relay import new_mail, transport_to
 from varsel.mail_server import MailServer
+from varsel.relay import Relay
 from varsel.sandbox.handler import DROP, Answer, Envelope, Handler, Recipient, Reply
 from varsel.sandbox.smtp_server import EXTENSIONS, SmtpServer
 from varsel.transports.smtp import Notify, SmtpTransport
-from varsel.transports.transport import Accepted, Deferred, InDoubt, Mail, Outcome, Rejected
+from varsel.transports.transport import Accepted, Deferred, InDoubt, Mail, Outcome, Rejected, Unreachable
+from varsel.transports.trouble import NotReached, Trouble
 
 LATER, NEVER = Reply(451, "4.3.0 Later"), Reply(550, "5.7.1 Never")
 CLOSING = Reply(421, "4.3.2 Shutting down")
@@ -63,50 +65,98 @@ async def test_what_the_relay_takes_is_accepted_in_its_words() -> None:
 
     outcome = await submit(handler)
 
-    assert outcome == Accepted("250 2.0.0 Ok: queued as 4F0A")
+    assert isinstance(outcome, Accepted)
+    assert outcome.reply == "250 2.0.0 Ok: queued as 4F0A"
     [(envelope, content)] = handler.taken
     assert (envelope.sender, [recipient.address for recipient in envelope.recipients]) == ("b+1@bounce.test", [KARI])
     assert content == new_mail().message
 
 
-@pytest.mark.parametrize("step", ["connect", "mail", "recipient", "data", "message"])
-@pytest.mark.parametrize("reply", [LATER, CLOSING, Reply(450, "4.2.1 Mailbox busy\nTry again")], ids=str)
-async def test_a_4yz_anywhere_is_for_later(step: str, reply: Reply) -> None:
-    assert await submit(Scripted(step, reply)) == Deferred(f"{reply.code} {reply.text}")
+@pytest.mark.parametrize("step", ["mail", "recipient", "data", "message"])
+@pytest.mark.parametrize("reply", [LATER, Reply(450, "4.2.1 Mailbox busy\nTry again")], ids=str)
+async def test_a_4yz_to_a_mail_is_for_later(step: str, reply: Reply) -> None:
+    outcome = await submit(Scripted(step, reply))
+
+    assert isinstance(outcome, Deferred)
+    assert outcome.reply == f"{reply.code} {reply.text}"
+
+
+@pytest.mark.parametrize("reply", [LATER, CLOSING, Reply(554, "5.3.2 No service")], ids=str)
+async def test_a_refusal_in_greeting_is_not_about_the_mail(reply: Reply) -> None:
+    outcome = await submit(Scripted("connect", reply))
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.reply == f"{reply.code} {reply.text}"
+
+
+@pytest.mark.parametrize("step", ["mail", "recipient", "data"])
+async def test_a_relay_that_closes_before_the_message_does_not_blame_the_mail(step: str) -> None:
+    outcome = await submit(Scripted(step, CLOSING))
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.reply.endswith("421 4.3.2 Shutting down")
+
+
+async def test_a_relay_that_closes_instead_of_taking_the_message_has_not_taken_it() -> None:
+    assert isinstance(await submit(Scripted("message", CLOSING)), Deferred)
 
 
 @pytest.mark.parametrize("step", ["mail", "recipient", "data", "message"])
 @pytest.mark.parametrize("reply", [NEVER, Reply(554, "5.0.0 No\n5.0.0 Really not"), Reply(503, "5.5.1 Order")], ids=str)
 async def test_a_5yz_to_a_mail_is_final(step: str, reply: Reply) -> None:
-    assert await submit(Scripted(step, reply)) == Rejected(f"{reply.code} {reply.text}")
+    outcome = await submit(Scripted(step, reply))
+
+    assert isinstance(outcome, Rejected)
+    assert outcome.reply == f"{reply.code} {reply.text}"
 
 
-async def test_a_5yz_in_greeting_is_not_about_the_mail() -> None:
-    assert await submit(Scripted("connect", Reply(554, "5.3.2 No service"))) == Deferred("554 5.3.2 No service")
+@pytest.mark.parametrize("answer", [None, LATER, NEVER, DROP, CLOSING], ids=str)
+async def test_every_outcome_names_its_relay(answer: Answer) -> None:
+    async with SmtpServer(Scripted("message", answer)) as server, transport_to(server.port) as transport:
+        outcome = await transport.submit(new_mail())
+
+    assert outcome.relay == f"127.0.0.1:{server.port}"
+
+
+@pytest.mark.parametrize("reports_successes", [True, False])
+async def test_a_relay_that_reports_successes_is_known_from_its_outcomes(reports_successes: bool) -> None:
+    async with SmtpServer(Scripted()) as server:
+        relay = Relay(MailServer("smtp", "127.0.0.1", server.port), reports_successes=reports_successes)
+        transport = SmtpTransport(relay, notify=())
+        outcome = await transport.submit(new_mail())
+        await transport.close()
+
+    assert isinstance(outcome, Accepted)
+    assert outcome.reports_successes == reports_successes
 
 
 @pytest.mark.parametrize(
     ("step", "kind"),
-    [("connect", Deferred), ("mail", Deferred), ("recipient", Deferred), ("data", InDoubt), ("message", InDoubt)],
+    [
+        *(("connect", Unreachable), ("mail", Unreachable), ("recipient", Unreachable), ("data", Unreachable)),
+        ("message", InDoubt),
+    ],
 )
-async def test_a_lost_connection_leaves_the_mail_in_doubt_only_from_data_on(step: str, kind: type[Outcome]) -> None:
+async def test_a_lost_connection_leaves_the_mail_in_doubt_only_once_it_was_sent(step: str, kind: type[Outcome]) -> None:
     assert isinstance(await submit(Scripted(step, DROP)), kind)
 
 
-async def test_where_nobody_listens_the_mail_is_put_off(free_port: int) -> None:
+async def test_where_nobody_listens_the_relay_is_unreachable(free_port: int) -> None:
     async with transport_to(free_port) as transport:
         outcome = await transport.submit(new_mail())
 
-    assert isinstance(outcome, Deferred)
+    assert isinstance(outcome, NotReached)
+    assert outcome.trouble is Trouble.DOWN
     assert outcome.reply.startswith("SMTPConnectError")
 
 
-async def test_where_there_is_no_such_host_the_mail_is_put_off() -> None:
-    transport = SmtpTransport(MailServer("smtp", "relay.invalid", 25), connections=1, notify=())
+@pytest.mark.parametrize("host", ["relay.invalid", "relay..test", f"{'x' * 70}.test"])
+async def test_where_there_is_no_such_host_the_relay_is_unreachable(host: str) -> None:
+    transport = SmtpTransport(Relay(MailServer("smtp", host, 25)), notify=())
 
     outcome = await asyncio.wait_for(transport.submit(new_mail()), 10)
 
-    assert isinstance(outcome, Deferred)
+    assert isinstance(outcome, Unreachable)
 
 
 async def test_reports_are_asked_for_where_the_relay_offers_them() -> None:
@@ -138,7 +188,7 @@ async def test_reports_are_not_asked_for_where_the_relay_offers_none() -> None:
 async def test_only_the_reports_of_the_settings_are_asked_for(notify: tuple[Notify, ...], asked: set[str]) -> None:
     handler = Scripted()
     async with SmtpServer(handler) as server:
-        transport = SmtpTransport(MailServer("smtp", "127.0.0.1", server.port), connections=1, notify=notify)
+        transport = SmtpTransport(Relay(MailServer("smtp", "127.0.0.1", server.port)), notify=notify)
         await transport.submit(new_mail())
         await transport.close()
 

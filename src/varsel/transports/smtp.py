@@ -1,150 +1,181 @@
-"""The relay over SMTP: a few connections, one recipient a transaction, every reply turned into an outcome.
+"""One relay over SMTP: one recipient a transaction, every reply turned into an outcome.
 
-What decides between Deferred and InDoubt is whether the message may have been sent: before the DATA command
-nothing was handed over, after it a lost connection leaves only the relay knowing (RFC 5321 section 4.2.5,
-RFC 1047).
+What decides is how far the mail came. Until the message is sent nothing was handed over: a lost connection, or a 421
+that announces one, harms no mail. Once it is sent, only the relay's answer tells, and a lost connection leaves the
+mail in doubt (RFC 5321 section 4.2.5, RFC 1047).
+
+    take a connection ── MAIL, RCPT, DATA ── 354 ──> message and final dot ── 2yz ──> Accepted
+       │                   │  4yz, 5yz: Deferred, Rejected                 ── 4yz, 5yz ──> Deferred, Rejected
+       │                   └─ lost, 421: once more on a new connection     └─ lost ──> InDoubt
+       └─ none, or lost again: NotReached
 """
 
 import asyncio
+import re
+import ssl
 from collections.abc import Collection
-from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import aiosmtplib
-import structlog
+from aiosmtplib import SMTPResponseException
 
-from varsel.mail_server import MailServer
-from varsel.transports.transport import Accepted, Deferred, InDoubt, Mail, Outcome, Rejected, readable
+from varsel.relay import Relay
+from varsel.transports.connect import REFUSES_US, connect, words_of
+from varsel.transports.connections import GOODBYE_TIMEOUT, Connection, Connections
+from varsel.transports.pace import Pace
+from varsel.transports.transport import Accepted, Deferred, InDoubt, Mail, Rejected, readable
+from varsel.transports.trouble import LOST_PAUSE, Answer, NotReached, Trouble
 
-log = structlog.get_logger(__name__)
-
-CONNECT_TIMEOUT = 30.0  # seconds, for TCP, TLS, greeting, EHLO and AUTH together
-COMMAND_TIMEOUT = 300.0  # seconds (RFC 5321 section 4.5.3.2.2 and .3)
+# Seconds for all that comes before the message, RFC 5321's five minutes a command notwithstanding: together with the
+# final dot it must end before the lease of the claim does, 15 minutes.
+BEFORE_THE_MESSAGE = 240.0
+COMMAND_TIMEOUT = 120.0  # seconds, so that a connection that hangs leaves time for another
 DATA_TIMEOUT = 600.0  # seconds for the final dot (RFC 5321 section 4.5.3.2.6); giving up earlier makes duplicates
-GOODBYE_TIMEOUT = 2.0  # seconds; nobody waits for a relay that does not answer QUIT
-IDLE_LIMIT = 20.0  # seconds; relays close idle connections after a minute or so, we do it first
-MAILS_A_CONNECTION = 1_000  # then a fresh one, so that a relay's balancer gets its chance
 
-# About us and our settings, not about the mail (RFC 4954 section 6): no mail fails over them.
-_REFUSES_US = (530, 534, 535, 538)
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 Notify = Literal["success", "failure", "delay"]
 
 
-@dataclass(slots=True)
-class _Connection:
-    client: aiosmtplib.SMTP
-    idle_since: float
-    mails: int = 0
-
-
 class SmtpTransport:
-    """Connections to one relay, opened when needed and kept for the next mail."""
+    """The way out over one relay."""
 
-    def __init__(self, relay: MailServer, *, connections: int, notify: Collection[Notify]) -> None:
+    def __init__(self, relay: Relay, *, notify: Collection[Notify], tls: ssl.SSLContext | None = None) -> None:
         self._relay = relay
-        self._free = asyncio.Semaphore(connections)
-        self._idle: list[_Connection] = []
+        self._connections = Connections(relay, partial(connect, relay, tls))
+        self._pace = Pace(relay.mails_a_second)
         # RFC 3461 section 4.1: NEVER stands alone, and means that nobody reports anything.
         self._notify = ",".join(sorted(word.upper() for word in notify)) or "NEVER"
 
-    async def submit(self, mail: Mail) -> Outcome:
-        """Hand over one mail; waits for a free connection first."""
-        async with self._free:
-            connection = self._reuse()
-            if connection is not None:
-                outcome = await self._attempt(connection, mail)
-                if outcome is not None:
-                    return outcome
-                # The relay had closed the idle connection; nothing was handed over, so a fresh one may try.
-            try:
-                connection = await self._connect()
-            except (aiosmtplib.SMTPException, OSError) as error:
-                return self._not_reached(error)
-            return await self._attempt(connection, mail) or Deferred("connection lost before the message was sent")
+    @property
+    def relay(self) -> Relay:
+        """Where this way leads."""
+        return self._relay
+
+    async def submit(self, mail: Mail, *, by: float | None = None) -> Answer:
+        """Hand over one mail; by this time of the loop's clock the relay has said 354, or nothing was handed over."""
+        by = by if by is not None else asyncio.get_running_loop().time() + BEFORE_THE_MESSAGE
+        connection = await self._ready_for_message(mail, by)
+        return await self._send_message(connection, mail) if isinstance(connection, Connection) else connection
 
     async def wait_until_usable(self) -> None:
         """At once: whether the relay is there shows when a mail is handed over."""
 
     async def close(self) -> None:
         """Say goodbye on every idle connection."""
-        idle, self._idle = self._idle, []
-        await asyncio.gather(*(_quit(connection.client) for connection in idle))
+        await self._connections.close()
 
-    def _reuse(self) -> _Connection | None:
-        now = asyncio.get_running_loop().time()
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.client.is_connected and now - connection.idle_since < IDLE_LIMIT:
+    async def _ready_for_message(self, mail: Mail, by: float) -> Connection | Answer:
+        """A connection on which the relay said 354. One that had been idle may be lost; a new one may not."""
+        while asyncio.get_running_loop().time() < by:
+            try:
+                async with asyncio.timeout_at(by):
+                    connection = await self._turn()
+            except TimeoutError:
+                break
+            if isinstance(connection, NotReached):
                 return connection
-            connection.client.close()
-        return None
+            was_fresh = connection.is_fresh
+            answer = await self._introduce(connection, mail, by)
+            if answer is None:
+                return connection
+            if was_fresh or not (isinstance(answer, NotReached) and answer.trouble is Trouble.LOST):
+                return answer
+        return self._not_reached("the mail's turn did not come in time", Trouble.SLOW)
 
-    async def _connect(self) -> _Connection:
-        relay = self._relay
-        client = aiosmtplib.SMTP(
-            hostname=relay.host,
-            port=relay.port,
-            use_tls=relay.scheme == "smtps",
-            start_tls={"required": True, "optional": None, "never": False}[relay.starttls],
-            username=relay.username,
-            password=relay.password,
-            timeout=COMMAND_TIMEOUT,
-        )
+    async def _turn(self) -> Connection | NotReached:
+        connection = await self._connections.take()
+        if isinstance(connection, Connection):
+            try:
+                await self._pace.turn()
+            except BaseException:
+                self._connections.put_back(connection)
+                raise
+        return connection
+
+    async def _introduce(self, connection: Connection, mail: Mail, by: float) -> Answer | None:
+        """MAIL, RCPT and DATA; None where the relay waits for the message."""
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                await client.connect(timeout=CONNECT_TIMEOUT)
-                if client.is_ehlo_or_helo_needed:
-                    await client.ehlo()
-        except BaseException:
-            client.close()
-            raise
-        return _Connection(client, asyncio.get_running_loop().time())
-
-    def _not_reached(self, error: Exception) -> Outcome:
-        if isinstance(error, aiosmtplib.SMTPAuthenticationError):
-            log.error("the relay refuses our credentials", relay=self._relay.host, code=error.code)
-        else:
-            log.warning("the relay cannot be reached", relay=self._relay.host, error=type(error).__name__)
-        return Deferred(_words(error))
-
-    async def _attempt(self, connection: _Connection, mail: Mail) -> Outcome | None:
-        """One transaction; None where the connection was lost before anything was handed over."""
-        client = connection.client
-        try:
-            outcome = await self._transaction(client, mail)
-        except aiosmtplib.SMTPResponseException as error:
-            outcome = _refused(error)
-            if not await _is_usable_after(client, error):
-                return outcome
-        except (aiosmtplib.SMTPException, OSError):
-            client.close()
-            return None
+            async with asyncio.timeout_at(by):
+                refusal = await self._envelope(connection.client, mail)
+            if refusal is None:
+                return None
+            if isinstance(refusal, Rejected):
+                self._connections.put_back(connection)
+                return refusal
+            return await self._refused(connection, refusal)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            self._connections.drop(connection)
+            return self._not_reached(f"connection lost before the message was sent: {words_of(error)}", Trouble.LOST)
         except BaseException:  # cancelled in the middle of a transaction: the connection is of no further use
-            client.close()
+            self._connections.drop(connection)
             raise
-        connection.mails += 1
-        self._keep(connection)
-        return outcome
 
-    async def _transaction(self, client: aiosmtplib.SMTP, mail: Mail) -> Outcome:
+    async def _envelope(self, client: aiosmtplib.SMTP, mail: Mail) -> SMTPResponseException | Rejected | None:
+        """The relay's refusal, or ours; None after a 354."""
         mail_options, rcpt_options, encoding = self._options(client, mail)
         if encoding == "utf-8" and not client.supports_extension("smtputf8"):
-            return Rejected("550 5.6.7 the relay does not offer SMTPUTF8, which this address needs")
-        await client.mail(mail.return_path, options=mail_options, encoding=encoding)
-        await client.rcpt(mail.recipient_address, options=rcpt_options, encoding=encoding)
+            return Rejected("550 5.6.7 the relay does not offer SMTPUTF8, which this address needs", self._relay.name)
+        client.timeout = COMMAND_TIMEOUT
         try:
-            reply = await client.data(mail.message, timeout=DATA_TIMEOUT)
-        except aiosmtplib.SMTPResponseException as error:
-            if 400 <= error.code <= 599:
-                raise
-            # No answer that makes sense, and aiosmtplib does not tell whether it was to DATA or to the final dot.
-            client.close()
-            return InDoubt(f"in doubt: {_words(error)}")
+            await client.mail(mail.return_path, options=mail_options, encoding=encoding)
+            await client.rcpt(mail.recipient_address, options=rcpt_options, encoding=encoding)
+        except SMTPResponseException as error:
+            return error
+        reply = await client.execute_command(b"DATA")
+        return None if reply.code == 354 else aiosmtplib.SMTPDataError(reply.code, reply.message)
+
+    async def _refused(self, connection: Connection, refusal: SMTPResponseException) -> Answer:
+        """What a reply to a command means; 421 announces that the relay closes (RFC 5321 section 3.8)."""
+        words = words_of(refusal)
+        if refusal.code == 421 or not 400 <= refusal.code <= 599:
+            if refusal.code == 421 and connection.is_fresh:  # an idle one may be told so at any time
+                self._connections.slow_down()
+            self._connections.drop(connection)
+            return self._not_reached(words, Trouble.LOST)
+        await self._clear(connection)
+        return self._answer(refusal.code, words)
+
+    async def _clear(self, connection: Connection) -> None:
+        """Clear the refused transaction away, for the next mail."""
+        try:
+            await connection.client.rset(timeout=GOODBYE_TIMEOUT)
+        except (aiosmtplib.SMTPException, OSError):
+            connection.client.close()
+        self._connections.keep(connection)
+
+    async def _send_message(self, connection: Connection, mail: Mail) -> Answer:
+        """The message and its final dot: from here on only the relay's answer tells what became of it."""
+        try:
+            reply = await _say_message(connection.client, mail.message)
         except (aiosmtplib.SMTPException, OSError) as error:
-            client.close()
-            return InDoubt(f"in doubt: {_words(error)}")
-        return Accepted(readable(f"{reply.code} {reply.message}"))
+            self._connections.drop(connection)
+            return InDoubt(f"in doubt: {words_of(error)}", self._relay.name)
+        except BaseException:
+            self._connections.drop(connection)
+            raise
+        words = readable(f"{reply.code} {reply.message}")
+        if not 200 <= reply.code <= 299 and not 400 <= reply.code <= 599:
+            self._connections.drop(connection)
+            return InDoubt(f"in doubt: {words}", self._relay.name)
+        if reply.code == 421:
+            connection.client.close()
+        self._connections.keep(connection, is_success=reply.code < 300)
+        return self._answer(reply.code, words)
+
+    def _answer(self, code: int, words: str) -> Answer:
+        if code < 300:
+            return Accepted(words, self._relay.name, self._relay.reports_successes)
+        if code in REFUSES_US:
+            return self._not_reached(words, Trouble.NEEDS_OPERATOR, f"refuses us: {code}")
+        return Rejected(words, self._relay.name) if code >= 500 else Deferred(words, self._relay.name)
+
+    def _not_reached(self, words: str, trouble: Trouble, reason: str = "drops our connections") -> NotReached:
+        if trouble is Trouble.LOST:
+            return NotReached(words, self._relay.name, LOST_PAUSE, trouble=trouble, reason=reason)
+        return NotReached(words, self._relay.name, trouble=trouble, reason=reason)
 
     def _options(self, client: aiosmtplib.SMTP, mail: Mail) -> tuple[list[str], list[str], str]:
         """Parameters of MAIL and RCPT, and the encoding that the addresses need."""
@@ -160,45 +191,15 @@ class SmtpTransport:
                 rcpt_options.append(f"ORCPT=rfc822;{_xtext(mail.recipient_address)}")
         return mail_options, rcpt_options, "ascii" if is_ascii else "utf-8"
 
-    def _keep(self, connection: _Connection) -> None:
-        if connection.client.is_connected and connection.mails < MAILS_A_CONNECTION:
-            connection.idle_since = asyncio.get_running_loop().time()
-            self._idle.append(connection)
-        else:
-            connection.client.close()
 
-
-def _refused(error: aiosmtplib.SMTPResponseException) -> Outcome:
-    """The reply as an outcome; a code that is neither 4yz nor 5yz makes no sense here and is tried again later."""
-    if error.code in _REFUSES_US:
-        log.error("the relay wants credentials or encryption that it did not get", code=error.code)
-        return Deferred(_words(error))
-    return Rejected(_words(error)) if 500 <= error.code <= 599 else Deferred(_words(error))
-
-
-async def _is_usable_after(client: aiosmtplib.SMTP, error: aiosmtplib.SMTPResponseException) -> bool:
-    """Clear the refused transaction away; 421 announces that the relay closes (RFC 5321 section 3.8)."""
-    try:
-        if error.code != 421:
-            await client.rset(timeout=GOODBYE_TIMEOUT)
-            return True
-    except (aiosmtplib.SMTPException, OSError):
-        pass
-    client.close()
-    return False
-
-
-async def _quit(client: aiosmtplib.SMTP) -> None:
-    try:
-        await client.quit(timeout=GOODBYE_TIMEOUT)
-    except (aiosmtplib.SMTPException, OSError):
-        client.close()
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, aiosmtplib.SMTPResponseException):
-        return readable(f"{error.code} {error.message}")
-    return readable(f"{type(error).__name__}: {error}")
+async def _say_message(client: aiosmtplib.SMTP, message: bytes) -> aiosmtplib.SMTPResponse:
+    """Send what follows a 354 (RFC 5321 section 4.5.2): line ends CRLF, leading dots doubled, then the final dot."""
+    if client.protocol is None:
+        raise aiosmtplib.SMTPServerDisconnected("connection lost")
+    lines = _LINE_END.sub(b"\r\n", message)
+    ending = b".\r\n" if lines.endswith(b"\r\n") else b"\r\n.\r\n"
+    client.protocol.write(_LEADING_DOT.sub(b"..", lines) + ending)
+    return await client.protocol.read_response(timeout=DATA_TIMEOUT)
 
 
 def _xtext(text: str) -> str:
