@@ -19,6 +19,14 @@ from varsel.database.migrate import migrate
 from varsel.demo import run_demo
 from varsel.errors import DatabaseUnavailable, SettingsError
 from varsel.logs import configure_logs
+from varsel.operator_commands import (
+    add_suppression,
+    export_suppressions,
+    list_reports,
+    list_suppressions,
+    print_report,
+    remove_suppression,
+)
 from varsel.serve import database_dsn, serve
 from varsel.settings import Settings, for_development, load_settings
 from varsel.show import show_order
@@ -77,12 +85,53 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("file", nargs="+", help="a mail, as it came")
     one.set_defaults(command=_classify)
 
+    one = add("suppressions", help="the addresses that an owner's mail is not sent to")
+    _add_suppressions(one)
+
+    one = add("reports", help="list the delivery reports that match no mail; with a number, print that one")
+    one.add_argument("report", type=int, nargs="?", help="a report's number, as varsel show prints it")
+    one.set_defaults(command=_reports)
+
     one = add("settings", help="print every setting: present value, unit and meaning")
     one.set_defaults(command=_settings)
 
     for command in commands.choices.values():
-        command.add_argument("--data-dir", type=Path, help="folder of the embedded database and the test key")
+        _add_data_dir(command)
     return parser
+
+
+def _add_data_dir(parser: argparse.ArgumentParser) -> None:
+    # Suppressed, so that an action does not undo what was given to its command.
+    parser.add_argument(
+        "--data-dir", type=Path, default=argparse.SUPPRESS, help="folder of the embedded database and the test key"
+    )
+
+
+def _add_suppressions(parser: argparse.ArgumentParser) -> None:
+    """`varsel suppressions list|export [--owner]`, `add|remove OWNER ADDRESS`."""
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    for name, act, help_text in (
+        ("list", list_suppressions, "print them, with the reason"),
+        ("export", export_suppressions, "write them to stdout as CSV"),
+    ):
+        one = actions.add_parser(name, help=help_text)
+        one.add_argument("--owner", help="of this service owner only, for example ttd")
+        one.set_defaults(command=_suppressions, act=lambda pool, options, act=act: act(pool, options.owner))
+    one = actions.add_parser("add", help="suppress an address, until it is removed")
+    one.add_argument("--why", help="kept with the entry")
+    one.set_defaults(
+        command=_suppressions,
+        act=lambda pool, options: add_suppression(pool, options.owner, options.address, options.why),
+    )
+    two = actions.add_parser("remove", help="let mail go to the address again")
+    two.set_defaults(
+        command=_suppressions, act=lambda pool, options: remove_suppression(pool, options.owner, options.address)
+    )
+    for action in actions.choices.values():
+        _add_data_dir(action)
+    for action in (one, two):
+        action.add_argument("owner", help="short name of the service owner")
+        action.add_argument("address", help="e-mail address, in any case")
 
 
 def _settings_of(options: argparse.Namespace, *, is_service: bool = False) -> Settings:
@@ -149,6 +198,17 @@ def _show(options: argparse.Namespace) -> None:
     if text is None:
         raise SettingsError(f"there is no order {options.order}")
     print(text)
+
+
+def _suppressions(options: argparse.Namespace) -> None:
+    _with_database(_settings_of(options), lambda pool: options.act(pool, options))
+
+
+def _reports(options: argparse.Namespace) -> None:
+    number = options.report
+    _with_database(
+        _settings_of(options), lambda pool: list_reports(pool) if number is None else print_report(pool, number)
+    )
 
 
 def _settings(options: argparse.Namespace) -> None:

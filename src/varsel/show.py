@@ -33,13 +33,23 @@ async def show_order(pool: Pool, order_id: UUID) -> str | None:
 def _notification(rows: Sequence[asyncpg.Record]) -> list[str]:
     first = rows[0]
     lines = ["", f"{first['recipient_address'] or '(no address)'}   {first['last_status']}   {first['id']}"]
-    for row in rows:
-        if row["changed_at"] is not None:
-            detail = f"   {row['status_detail']}" if row["status_detail"] else ""
-            lines.append(f"  {_clock(row['changed_at'])}  attempt {row['attempt']}  {row['send_status']}{detail}")
+    lines += [_step(row) for row in rows if row["at"] is not None]
     if first["next_attempt_at"] is not None:
         lines.append(f"  {_clock(first['next_attempt_at'])}  next attempt is due")
     return lines
+
+
+def _step(row: asyncpg.Record) -> str:
+    """One step on one line: when, what, because of whom, by which rule, in which words."""
+    if row["send_status"] is None:
+        what, because = "", f"report {row['report_id']} came"
+    else:
+        what = f"{row['send_status']}{', in doubt' if row['in_doubt'] else ''}"
+        because = f"report {row['report_id']}" if row["report_id"] else f"attempt {row['attempt']}"
+    told = [f"by {row['relay']}"] if row["relay"] and not row["report_id"] else []
+    told += [f"({row['rule']})"] if row["rule"] else []
+    told += [" ".join(row["detail"].split())] if row["detail"] else []
+    return f"  {_clock(row['at'])}  {because:<16}  {what:<20}  {'  '.join(told)}".rstrip()
 
 
 def _clock(moment: datetime) -> str:

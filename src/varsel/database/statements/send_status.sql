@@ -49,6 +49,9 @@ claimed AS (
        SET send_status     = 'Sending',
            send_status_at  = now(),
            attempt         = n.attempt + 1,
+           status_detail   = NULL,
+           status_rule     = NULL,
+           relay           = NULL,
            next_attempt_at = NULL,
            claimed_by      = $1,
            claimed_until   = now() + $3::interval
@@ -209,6 +212,7 @@ UPDATE notifications AS n
    SET send_status     = 'New',
        send_status_at  = now(),
        status_detail   = 'no evidence came: it is sent again',
+       relay           = NULL,
        next_attempt_at = least(now(), n.expires_at),
        claimed_by      = NULL,
        claimed_until   = NULL,
@@ -237,6 +241,7 @@ UPDATE notifications AS n
    SET send_status    = 'Failed',
        send_status_at = now(),
        status_detail  = 'no evidence came: it is not sent again',
+       relay          = NULL,
        claimed_by     = NULL,
        claimed_until  = NULL,
        in_doubt_since = NULL
