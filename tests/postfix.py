@@ -25,6 +25,8 @@ from typing import Literal
 
 import pytest
 
+from bench.service import Service
+
 ReportsScheme = Literal["lmtp", "smtp"]
 
 START_TIMEOUT = 10.0  # seconds; it takes about 0.05
@@ -142,6 +144,22 @@ def service_settings(reports_port: int) -> dict[str, str]:
     if binaries := os.environ.get("VARSEL_TEST_PG_BIN"):
         settings["VARSEL_PG_BIN"] = binaries
     return settings
+
+
+@contextmanager
+def started(*services: Service) -> Iterator[None]:
+    """Start processes that share a data directory, and stop them at the end; what is raised carries their log."""
+    try:
+        for service in services:
+            service.start()
+        yield
+    except BaseException as error:
+        error.add_note(f"The service's log:\n{services[0].log}")
+        raise
+    finally:
+        for service in reversed(services):  # the first one runs PostgreSQL
+            if service.was_spawned:
+                service.stop()
 
 
 def _write_configuration(

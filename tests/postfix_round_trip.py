@@ -27,7 +27,7 @@ import httpx2
 from bench.service import Service
 from tests.dns_server import DnsServer
 from tests.namespace import settle_in
-from tests.postfix import Postfix, running_postfix, service_settings
+from tests.postfix import Postfix, running_postfix, service_settings, started
 from tests.postfix_log import lines_about, mails_in_queue, mails_under_way, reports_about
 from tests.relay import ScriptedRelay
 from varsel.sandbox.handler import Reply
@@ -203,20 +203,12 @@ def _internet(plain: ScriptedRelay, reporting: ScriptedRelay) -> Iterator[None]:
 
 @contextmanager
 def _running_service(folder: Path, postfix: Postfix) -> Iterator[tuple[Service, Service]]:
-    """Two processes: the API answers, and PostgreSQL runs, while the worker with its listener is down.
-
-    Both end with the namespace.
-    """
+    """Two processes: the API answers, and PostgreSQL runs, while the worker with its listener is down."""
     settings = service_settings(REPORTS_PORT)
     api = Service(folder, postfix.port, "--role", "api", **settings)
     worker = Service(folder, postfix.port, "--role", "worker", **settings)
-    try:
-        api.start()
-        worker.start()
+    with started(api, worker):
         yield api, worker
-    except BaseException as error:
-        error.add_note(f"The service's log:\n{api.log}")
-        raise
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench.service import Service
-from tests.postfix import Postfix, needs_postfix, running_postfix, service_settings
+from tests.postfix import Postfix, needs_postfix, running_postfix, service_settings, started
 
 pytestmark = needs_postfix
 LIMIT = 30.0  # seconds; a bound for a machine under load, not a measure
@@ -37,9 +37,8 @@ def service(postfix: Postfix, report_port: int) -> Iterator[Service]:
     with tempfile.TemporaryDirectory(prefix="varsel-postfix-") as folder:
         Path(folder).chmod(0o711)
         service = Service(Path(folder), postfix.port, **service_settings(report_port))
-        service.start()
-        yield service
-        service.stop()
+        with started(service):
+            yield service
 
 
 def final_status(service: Service, **order: Any) -> tuple[str, str]:

@@ -213,7 +213,7 @@ async def _station(pool: Pool, dsn: str, settings: Settings, sandbox: Sandbox | 
         domain=settings.bounce_domain,
         retry_first=settings.retry_first,
         retry_max=settings.retry_max,
-        least_in_hand=connections * UNRECORDED_A_CONNECTION,
+        least_in_hand=connections,
         most_in_hand=connections * CLAIMS_A_CONNECTION,
         unrecorded=connections * UNRECORDED_A_CONNECTION,
         suppresses_bounces="bounces" in settings.suppress,

@@ -19,6 +19,15 @@ class Hand:
         self._finished = 0
         self._since = float("-inf")
 
+    @property
+    def refill_at(self) -> int:
+        """How many are left when it is time to claim again.
+
+        Half, because a claim for one row costs as much as one for many; but with a slow relay at once, so that
+        whoever comes next has the next free connection.
+        """
+        return self.size - 1 if self.size == self._least else self.size // 2
+
     def note_finished(self) -> None:
         """Count an attempt that has ended."""
         now = asyncio.get_running_loop().time()

@@ -142,8 +142,7 @@ class Sender:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
         self._hand.note_finished()
-        # Half of the room free: a claim for one row costs as much as one for many.
-        if len(self._tasks) <= self._hand.size // 2:
+        if len(self._tasks) <= self._hand.refill_at:
             self._has_room.set()
 
     async def _send(self, worker: int, claim: Claim) -> None:
