@@ -47,7 +47,7 @@ async def test_the_issuer_of_a_token_that_its_certificate_vouches_for_is_the_own
         platform_token(iss=None),
         platform_token(exp=None),
         platform_token(exp=int(time.time()) - 60),
-        platform_token(nbf=int(time.time()) + 60),
+        platform_token(nbf=int(time.time()) + 3600),
         platform_token(algorithm="RS512"),
         platform_token(algorithm="PS256"),
         jwt.encode({"iss": "ttd", "exp": int(time.time()) + 60}, "", algorithm="none"),
