@@ -13,7 +13,7 @@ from tests.delivery_reports.samples import new_dsn, recipient_fields
 from tests.factories import notification_in, send_status_of
 from tests.sandbox.smtp_client import RawClient, connected
 from varsel.database.connect import Pool
-from varsel.delivery_reports import intake
+from varsel.delivery_reports.conversation import KEPT_LIMIT
 from varsel.delivery_reports.intake import ReportIntake
 from varsel.delivery_reports.record import ReportRules
 from varsel.mail_server import MailServer, Scheme
@@ -184,27 +184,61 @@ async def test_a_report_is_taken_however_it_is_broken(pool: Pool, return_paths: 
     assert await pool.fetchval("SELECT count(*) FROM delivery_reports WHERE outcome = 'none'") == len(contents)
 
 
-async def test_a_report_that_says_it_is_too_large_is_refused_before_it_is_sent(
+LARGE = 12 * 1024 * 1024  # bytes; beyond what is kept
+
+
+@pytest.mark.parametrize(
+    "filler",
+    ["x" * LARGE, "x\r\n" * (LARGE // 3), "\r\n" * (LARGE // 2), "x\r" * (LARGE // 2), "..\r\n" * (LARGE // 4)],
+    ids=["one line", "short lines", "blank lines", "CR only", "lines of stuffed dots"],
+)
+async def test_a_report_of_any_size_is_taken_by_its_beginning_and_the_next_one_too(
+    pool: Pool, return_paths: ReturnPaths, filler: str
+) -> None:
+    _, notification_id = await notification_in(pool, S.SUCCEEDED)
+
+    async with listening(pool, return_paths) as client:
+        large = await hand_over(client, return_paths.address_of(notification_id), f"{BOUNCED}\r\n{filler}\r\n")
+        small = await hand_over(client, return_paths.address_of(uuid4()))
+
+    assert (large[:3], small[:3]) == ("250", "250")
+    assert await send_status_of(pool, notification_id) is S.FAILED_BOUNCED
+    kept = await pool.fetchval("SELECT max(octet_length(content)) FROM delivery_reports")
+    assert kept <= KEPT_LIMIT
+
+
+async def test_a_relay_that_says_how_large_the_report_is_may_send_it(pool: Pool, return_paths: ReturnPaths) -> None:
+    async with listening(pool, return_paths) as client:
+        assert (await client.ask(f"MAIL FROM:<> SIZE={LARGE}"))[:3] == "250"
+
+
+async def test_an_empty_report_ends_at_once(pool: Pool, return_paths: ReturnPaths) -> None:
+    async with listening(pool, return_paths) as client:
+        reply = await hand_over(client, return_paths.address_of(uuid4()), "")
+
+    assert reply[:3] == "250"
+    assert await pool.fetchval("SELECT content FROM delivery_reports") == b""
+
+
+@pytest.mark.parametrize("sent", ["..\r\n", "...x\r\n", "a\r\n..\r\n\r\n..b\r\n"])
+async def test_dots_are_unstuffed_from_the_first_line_on(pool: Pool, return_paths: ReturnPaths, sent: str) -> None:
+    async with listening(pool, return_paths) as client:
+        await hand_over(client, return_paths.address_of(uuid4()), sent)
+
+    expected = "".join(line.removeprefix(".") for line in sent.splitlines(keepends=True))
+    assert await pool.fetchval("SELECT content FROM delivery_reports") == expected.encode()
+
+
+async def test_a_client_that_does_not_wait_for_our_answer_gets_all_of_them(
     pool: Pool, return_paths: ReturnPaths
 ) -> None:
     async with listening(pool, return_paths) as client:
-        replies = await client.ask_all(f"MAIL FROM:<> SIZE={intake.REPORT_LIMIT + 1}", "MAIL FROM:<> SIZE=5000")
+        for command in ("MAIL FROM:<>", f"RCPT TO:<{return_paths.address_of(uuid4())}>", "DATA"):
+            await client.ask(command)
+        replies = [await client.ask("Subject: x\r\n\r\nbody\r\n.\r\nVRFY <x@y.test>"), await client.ask("NOOP")]
 
-    assert [reply[:3] for reply in replies] == ["552", "250"]
-
-
-async def test_a_report_that_is_too_large_is_refused_and_the_next_one_taken(
-    pool: Pool, return_paths: ReturnPaths, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(intake, "REPORT_LIMIT", 5_000)
-    async with listening(pool, return_paths) as client:
-        large = await hand_over(
-            client, return_paths.address_of(uuid4()), "Subject: x\r\n\r\n" + "x" * 70 + "\r\n" * 5_000
-        )
-        small = await hand_over(client, return_paths.address_of(uuid4()))
-
-    assert (large[:3], small[:3]) == ("552", "250")
-    assert await pool.fetchval("SELECT count(*) FROM delivery_reports") == 1
+    assert replies[0] == "250 2.0.0 Report taken"
+    assert replies[1][:3] == "252"
 
 
 async def test_a_relay_that_hangs_up_half_way_leaves_nothing(pool: Pool, return_paths: ReturnPaths) -> None:

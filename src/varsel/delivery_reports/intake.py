@@ -2,8 +2,8 @@
 
 RCPT  an address that we did not sign: 550 at once, so forged reports never get further; the one exception is the
       address for complaints, which nobody can sign: it takes few, and small ones
-DATA  stored, read, recorded: 250 only after the commit; any trouble of ours is 451, so that the relay keeps the
-      report and comes again
+DATA  a message of any size and shape; stored, read, recorded: 250 only after the commit; any trouble of ours is
+      451, so that the relay keeps the report and comes again
 """
 
 import asyncio
@@ -11,47 +11,23 @@ from collections import deque
 from dataclasses import dataclass
 
 import structlog
-from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from varsel.database.connect import UNAVAILABLE, Pool
 from varsel.database.statements import statements
+from varsel.delivery_reports.conversation import Busy, LmtpConversation, SmtpConversation
 from varsel.delivery_reports.record import ReportRules, take_report
 from varsel.mail_server import MailServer
 
 log = structlog.get_logger(__name__)
 SQL = statements("delivery_reports")
 
-REPORT_LIMIT = 10 * 1024 * 1024  # bytes; we ask relays for headers only (RET=HDRS), so reports are a few kB
-LINE_LIMIT = 64 * 1024  # bytes; twice the longest line seen in real reports, which ignore the 998 of RFC 5322
 CONNECTIONS_LIMIT = 50  # a relay opens a handful; each may hold a report of the largest size in memory
 COMPLAINT_LIMIT = 1024 * 1024  # bytes; feedback loops enclose the mail, without what was attached to it
 UNMATCHED_COMPLAINTS_LIMIT = 1_000  # anybody can send them, so they may fill no disk
 MINUTE = 60.0  # seconds
 IDLE_TIMEOUT = 300.0  # seconds (RFC 5321 section 4.5.3.2.7)
 IDENT = "Varsel delivery reports"
-
-
-class _Counted(SMTP):
-    """Tells its handler when a connection begins and ends."""
-
-    line_length_limit = LINE_LIMIT
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.event_handler.connections += 1
-        super().connection_made(transport)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.event_handler.connections -= 1
-        super().connection_lost(error)
-
-
-class _SmtpServer(_Counted):
-    """RFC 5321."""
-
-
-class _LmtpServer(_Counted, LMTP):
-    """RFC 2033."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +53,13 @@ class ReportIntake:
 
     async def listen(self, server: MailServer) -> asyncio.Server:
         """Open the listener; port 0 takes a free one."""
-        protocol = _LmtpServer if server.scheme == "lmtp" else _SmtpServer
+        protocol = LmtpConversation if server.scheme == "lmtp" else SmtpConversation
 
         def connection() -> asyncio.Protocol:
             if self.connections >= CONNECTIONS_LIMIT:
-                return _Busy()
+                return Busy()
             conversation: asyncio.Protocol = protocol(
-                self, data_size_limit=REPORT_LIMIT, enable_SMTPUTF8=True, ident=IDENT, timeout=IDLE_TIMEOUT
+                self, data_size_limit=None, enable_SMTPUTF8=True, ident=IDENT, timeout=IDLE_TIMEOUT
             )
             return conversation
 
@@ -145,12 +121,3 @@ class ReportIntake:
         """Trouble of ours is never the relay's to give up over."""
         log.error("report listener failed", error=type(error).__name__)
         return "451 4.3.0 Try again later"
-
-
-class _Busy(asyncio.Protocol):
-    """Answers a connection beyond the limit."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101  # a server's connection
-        transport.write(b"421 4.3.2 Too many connections, try again later\r\n")
-        transport.close()

@@ -46,6 +46,7 @@ from varsel.transports.transport import (
 log = structlog.get_logger(__name__)
 
 
+LETTING_GO = 1.0  # seconds, for a transaction that is cancelled to close its connection
 UNHEARD_FOR = 60.0  # seconds; twice what a statement may take
 WHILE_DATABASE_IS_AWAY = timedelta(seconds=1)
 
@@ -136,7 +137,8 @@ class Sender:
         )
         for task in pending:
             task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        if pending:
+            await asyncio.wait(pending, timeout=LETTING_GO)
         return len(pending)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
