@@ -37,6 +37,7 @@ _TEXT = re.compile(
     r"|(?:deliver[a-z]*|sending|message|mail).{0,60}(?:fail|was rejected|has been rejected|bounced|was refused"
     r"|unsuccessful|was not delivered|undeliverable)"
     r"|did not reach|undeliverable|permanent (?:fatal )?error|fatal error|delivery error|following address"
+    r"|failed recipient|requested action not taken|encountered an error"
     r"|following recipient|had (?:permanent|delivery|transient)|error (?:message|while|delivering|transmitting)"
     r"|returned (?:to sender|mail|message)|was returned|not a (?:list )?member of"
     r"|(?:was |been )?rejected (?:by|for)|not delivered|unzustellbar"
