@@ -39,8 +39,10 @@ async def placed_notification(pool: Pool, **columns: Any) -> tuple[UUID, UUID]:
     return order_id, notification_id
 
 
-async def notification_in(pool: Pool, status: SendStatus, worker: int = 1, attempt: int = 1) -> tuple[UUID, UUID]:
-    """Order and id of a notification that stands at this status after an attempt."""
+async def notification_in(
+    pool: Pool, status: SendStatus, worker: int = 1, attempt: int = 1, **columns: Any
+) -> tuple[UUID, UUID]:
+    """Order and id of a notification that stands at this status after an attempt; more columns as given."""
     now = datetime.now(UTC)
     is_sending, is_new = status is SendStatus.SENDING, status is SendStatus.NEW
     return await placed_notification(
@@ -50,6 +52,7 @@ async def notification_in(pool: Pool, status: SendStatus, worker: int = 1, attem
         claimed_by=worker if is_sending else None,
         claimed_until=now.replace(year=now.year + 1) if is_sending else None,
         next_attempt_at=now if is_new else None,
+        **columns,
     )
 
 

@@ -17,9 +17,13 @@ def recipient_fields(
 
 
 def new_dsn(
-    *blocks: bytes, subtype: str = "delivery-status", encoding: str = "", mail_fields: bytes = MAIL_FIELDS
+    *blocks: bytes,
+    subtype: str = "delivery-status",
+    encoding: str = "",
+    mail_fields: bytes = MAIL_FIELDS,
+    enclosed: bytes = b"",
 ) -> bytes:
-    """A report as Postfix sends it, with these blocks about its recipients."""
+    """A report as Postfix sends it, with these blocks about its recipients, and more fields of the mail enclosed."""
     status = b"\r\n".join([mail_fields, *blocks])
     if encoding == "base64":
         status = encodebytes(status).replace(b"\n", b"\r\n")
@@ -34,7 +38,7 @@ def new_dsn(
         + b"\r\n"
         + status
         + b"\r\n"
-        + HEADERS
+        + HEADERS.replace(b"Subject:", enclosed + b"Subject:")
     )
 
 
@@ -52,15 +56,20 @@ def new_bounce(
     return head.encode() + text.encode(charset)
 
 
-def new_complaint(fields: str = "Feedback-Type: abuse\nOriginal-Rcpt-To: <kari@etat.test>\n") -> bytes:
+def new_complaint(
+    fields: str = "Feedback-Type: abuse\nOriginal-Rcpt-To: <kari@etat.test>\n",
+    *,
+    enclosed: str = "Return-Path: <b+7.x@bounce.test>\nMessage-ID: <n-7@etat.test>\n",
+) -> bytes:
     """A complaint in the standard's form, with the header of the mail that is complained of."""
     return (
         b"From: feedback@provider.test\nTo: b+1@bounce.test\nSubject: FW: Hei\nMIME-Version: 1.0\n"
         b'Content-Type: multipart/report; report-type=feedback-report; boundary="F"\n\n'
         b"--F\nContent-Type: text/plain\n\nThis is spam: user unknown, mailbox full.\n"
         b"--F\nContent-Type: message/feedback-report\n\n" + fields.encode() + b"\n"
-        b"--F\nContent-Type: message/rfc822\n\nReturn-Path: <b+7.x@bounce.test>\nMessage-ID: <n-7@etat.test>\n"
-        b"To: Kari <kari@etat.test>\nSubject: Hei\n\nHei\n--F--\n"
+        b"--F\nContent-Type: message/rfc822\n\n"
+        + enclosed.encode()
+        + b"To: Kari <kari@etat.test>\nSubject: Hei\n\nHei\n--F--\n"
     )
 
 

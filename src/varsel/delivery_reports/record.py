@@ -99,7 +99,7 @@ async def _record(pool: Pool, report_id: int, signed_for: UUID | None, content: 
             await conn.execute(SQL["mark_unmatched"], report_id, *values, MATCHED_AGAIN_FOR)
             log.warning("report matches no mail; it is kept", report=report_id, outcome=reading.outcome)
             return
-        await _apply(conn, report_id, match, reading, rules, is_signed=signed_for is not None)
+        await _apply(conn, report_id, match, reading, rules, is_signed=match.notification_id == signed_for)
         await _mark_recorded(conn, report_id, match, reading)
     log.info(
         "report recorded",
@@ -131,7 +131,7 @@ def _weightiest(report: Report) -> Reading:
 async def _apply(
     conn: Connection, report_id: int, match: Match, reading: Reading, rules: ReportRules, *, is_signed: bool
 ) -> None:
-    """Let the report have its effect. An unsigned one may be anybody's: no status follows from it."""
+    """Let the report have its effect. Not signed for this very mail it may be anybody's: no status follows from it."""
     evidence = Evidence(match.order_id, match.notification_id, report_id, reading.rule, reading.detail)
     if reading.outcome == "complaint":
         if rules.suppresses_complaints and match.is_certain:
