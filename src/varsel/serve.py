@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 import structlog
 import uvloop
@@ -28,7 +28,7 @@ from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.auth.keys import KeySource, RemoteKeys
 from varsel.auth.maskinporten import Maskinporten
 from varsel.auth.platform_token import CertificateFolder, PlatformTokens
-from varsel.database.connect import Pool, open_pool
+from varsel.database.connect import UNAVAILABLE, Pool, open_pool
 from varsel.database.embedded.supervisor import EmbeddedPostgres
 from varsel.database.migrate import migrate
 from varsel.database.statements import statements
@@ -48,8 +48,9 @@ log = structlog.get_logger(__name__)
 
 Role = Literal["all", "api", "worker"]
 Ready = Callable[[Settings], None]
+T = TypeVar("T")
 
-GOODBYE = timedelta(seconds=1)  # for answers under way, and for connections to close
+GOODBYE = timedelta(seconds=0.5)  # for each kind of connection to close; what hangs is cut
 CLAIMS_A_CONNECTION = 32  # what a connection sends in well under a second
 UNRECORDED_A_CONNECTION = 2  # one at the relay, and one whose result is being written meanwhile
 
@@ -120,18 +121,22 @@ async def _serve(
     _stop_on_signals(stop)
     wake = Wake()
     async with AsyncExitStack() as stack:
+        stack.enter_context(contextlib.suppress(_ToldToStop))
         if postgres is not None:
             log.warning("embedded PostgreSQL is for evaluation and development: production wants VARSEL_DATABASE_URL")
             await stack.enter_async_context(_supervised(postgres, stop))
-        pool = await stack.enter_async_context(_pool(dsn, settings.database_connections))
-        await migrate(pool)
+        pool = await _unless_told_to_stop(
+            stack.enter_async_context(_migrated_pool(dsn, settings.database_connections)), stop
+        )
         sandbox = await stack.enter_async_context(_sandbox(settings, role))
         if settings.dev:
             log.warning("development mode: a test issuer is trusted, so any caller can be any service owner")
             settings = for_development(settings, smtp_port=sandbox.port if sandbox else 0)
         tasks: list[asyncio.Task[None]] = []
         if role != "api":
-            station = await stack.enter_async_context(_station(pool, dsn, settings, sandbox))
+            station = await _unless_told_to_stop(
+                stack.enter_async_context(_station(pool, dsn, settings, sandbox)), stop
+            )
             tasks.append(asyncio.create_task(run_loops(station, wake, stop), name="worker"))
         if listener is not None:
             server = HttpServer(_api(pool, settings, sandbox, wake))
@@ -142,6 +147,22 @@ async def _serve(
             ready(settings)
         await _until_stopped(tasks, stop)
     log.info("service stopped")
+
+
+class _ToldToStop(Exception):
+    """Before everything has started."""
+
+
+async def _unless_told_to_stop(start: Coroutine[None, None, T], stop: asyncio.Event) -> T:
+    """What has to wait for a database that may hang."""
+    task, told = asyncio.create_task(start), asyncio.create_task(stop.wait())
+    await asyncio.wait([task, told], return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if task.done():
+        return task.result()
+    task.cancel()
+    await asyncio.wait([task], timeout=GOODBYE.total_seconds())
+    raise _ToldToStop
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
@@ -181,14 +202,18 @@ async def _supervised(postgres: EmbeddedPostgres, stop: asyncio.Event) -> AsyncI
 
 
 @asynccontextmanager
-async def _pool(dsn: str, connections: int) -> AsyncIterator[Pool]:
+async def _migrated_pool(dsn: str, connections: int) -> AsyncIterator[Pool]:
     pool = await open_pool(dsn, connections=connections)
     try:
+        try:
+            await migrate(pool)
+        except UNAVAILABLE as error:
+            raise DatabaseUnavailable(f"PostgreSQL cannot be used: {type(error).__name__}: {error}") from error
         yield pool
     finally:
         try:
             await asyncio.wait_for(pool.close(), GOODBYE.total_seconds())
-        except (TimeoutError, OSError):
+        except UNAVAILABLE:
             pool.terminate()
 
 

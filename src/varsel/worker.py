@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 ROUND_LIMIT = 1_000  # notifications a round
 DRAIN = timedelta(seconds=6)  # for the mails in flight when we are told to stop; whatever is left is in doubt
 LAST_CLAIM = timedelta(seconds=1)  # for a claim under way when we are told to stop
+LAST_ROUNDS = timedelta(seconds=0.5)  # for the other loops; a hung database may hold them longer
 BACK_OFF = timedelta(seconds=1)  # after a round that failed
 
 
@@ -129,10 +131,10 @@ class Wake:
 async def run_loops(station: Station, wake: Wake, stop: asyncio.Event) -> None:
     """Run every loop until `stop` is set; then claim nothing more, and let the mails in flight finish."""
     # Registered before the first claim, so that nothing waits for the second round.
-    await station.worker.prove_alive()
-    forever = asyncio.Event()
+    await _unless_told_to_stop(station.worker.prove_alive(), stop)
+    end = asyncio.Event()
     tasks = {
-        asyncio.create_task(_run(loop, station, wake, stop if loop.stops_first else forever), name=loop.name): loop
+        asyncio.create_task(_run(loop, station, wake, stop if loop.stops_first else end), name=loop.name): loop
         for loop in LOOPS
     }
     await stop.wait()
@@ -144,9 +146,17 @@ async def run_loops(station: Station, wake: Wake, stop: asyncio.Event) -> None:
     if left:
         log.warning("mails in flight left in doubt", mails=left)
     # Only now the rest: until the last mail is through, the worker has to prove that it lives.
+    end.set()
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.wait(tasks, timeout=LAST_ROUNDS.total_seconds())
+
+
+async def _unless_told_to_stop(work: Coroutine[None, None, None], stop: asyncio.Event) -> None:
+    task, told = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait([task, told], return_when=asyncio.FIRST_COMPLETED)
+    for unneeded in (task, told):
+        unneeded.cancel()
 
 
 async def _run(loop: Loop, station: Station, wake: Wake, stop: asyncio.Event) -> None:
@@ -170,7 +180,7 @@ async def _run(loop: Loop, station: Station, wake: Wake, stop: asyncio.Event) ->
 async def _pause(pause: timedelta, woken: asyncio.Event) -> None:
     # Jitter, so that the processes that share a database do not come all at once.
     seconds = pause.total_seconds() * random.uniform(0.7, 1.3)  # noqa: S311
-    try:
-        await asyncio.wait_for(woken.wait(), seconds)
-    except TimeoutError:
-        return
+    # Not wait_for: before Python 3.12 it loses a cancellation that comes just when the event is set.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await woken.wait()

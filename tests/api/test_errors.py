@@ -163,7 +163,7 @@ async def test_without_its_database_the_service_asks_to_come_back(
 
     answer = await client.request(method, path, **extra)
 
-    assert (answer.status_code, answer.content) == (503, b"")
+    assert (answer.status_code, answer.json()["title"]) == (503, "Service Unavailable")
     assert int(answer.headers["Retry-After"]) >= 1
     assert orders_placed == []
 

@@ -131,7 +131,7 @@ def _limit_reached(request: Request, error: Exception) -> Response:
 
 def _unavailable(request: Request, error: Exception) -> Response:
     log.warning("request answered 503: the database is away", error=type(error).__name__)
-    return empty(503, Retry_After="1")
+    return problem(503, Retry_After="1")
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ _TITLES = {
     415: ("rfc9110#section-15.5.16", "Unsupported Media Type"),
     422: ("rfc9110#section-15.5.21", "Unprocessable Content"),
     429: ("rfc6585#section-4", "Too Many Requests"),
+    503: ("rfc9110#section-15.6.4", "Service Unavailable"),
 }
 
 

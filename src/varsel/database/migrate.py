@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib.resources import files
 
 import structlog
@@ -12,12 +13,13 @@ from varsel.database.statements import statements
 log = structlog.get_logger(__name__)
 
 MIGRATION_LOCK = 0x76617273656C  # "varsel" in ASCII; any number does, as long as every process takes the same
+MIGRATION_LIMIT = timedelta(hours=1)  # for all that are missing; each has its own timeouts
 RETURN_PATH_KEY_SIZE = 32  # bytes: the size of the hash that it keys
 
 
 async def migrate(pool: Pool) -> list[str]:
     """Apply what is missing and return its names; processes that do so at the same time wait for each other."""
-    async with connection_of(pool) as conn:
+    async with connection_of(pool, at_most=MIGRATION_LIMIT) as conn:
         await conn.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
         try:
             applied = [name for name, sql in await _missing(conn) if await _apply(conn, name, sql)]

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from varsel.database.connect import Connection, Pool, connection_of
+from varsel.database.connect import LONG_USE_LIMIT, Connection, Pool, connection_of
 from varsel.database.statements import statements
 from varsel.database.uuid7 import uuid7
 from varsel.notifications.send_status import SendStatus
@@ -41,7 +41,7 @@ async def generate_notifications(
 
 async def generate_next_due(pool: Pool) -> bool:
     """Take the order that has been due longest and generate its notifications; False where none is due."""
-    async with connection_of(pool) as conn, conn.transaction():
+    async with connection_of(pool, at_most=LONG_USE_LIMIT) as conn, conn.transaction():
         order = await conn.fetchrow(SQL["next_due_order"])
         if order is None:
             return False

@@ -7,10 +7,10 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from varsel.database.connect import Connection, Pool, connection_of
+from varsel.database.connect import LONG_USE_LIMIT, Connection, Pool, connection_of
 from varsel.database.statements import statements
 from varsel.database.uuid7 import uuid7
-from varsel.orders.generate import generate_notifications
+from varsel.orders.generate import BULK, generate_notifications
 from varsel.orders.idempotency import IdempotencyKey, first_answer, keep_answer
 from varsel.orders.limits import count_recipients
 from varsel.orders.order import NewOrder, OrderStatus
@@ -39,7 +39,8 @@ async def place_order(pool: Pool, order: NewOrder, terms: Terms = NO_TERMS) -> U
         LimitReached: the owner has no room for so many recipients today.
     """
     at_once = _can_be_generated_at_once(order)
-    async with connection_of(pool) as conn, conn.transaction():
+    at_most = LONG_USE_LIMIT if len(order.recipients) > BULK else None
+    async with connection_of(pool, at_most=at_most) as conn, conn.transaction():
         if terms.idempotency is not None:
             first = await first_answer(conn, order.owner, terms.idempotency)
             if first is not None:
