@@ -149,11 +149,11 @@ class Sender:
 
     async def _send(self, worker: int, claim: Claim) -> None:
         async with self._unrecorded:
-            if self._closed.is_set():
-                result: Result = Deferral(claim, "not sent: told to stop", timedelta(0))
-            else:
-                result = await self._attempt_or_defer(claim)
-            await self._recorder.record(worker, result)
+            if not self._closed.is_set():
+                await self._recorder.record(worker, await self._attempt_or_defer(claim))
+                return
+        # Outside, so that all that were waiting are put back by one commit.
+        await self._recorder.record(worker, Deferral(claim, "not sent: told to stop", timedelta(0)))
 
     async def _attempt_or_defer(self, claim: Claim) -> Result:
         try:
