@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.delivery_reports.samples import new_answer, new_complaint, new_dsn, recipient_fields
-from varsel.classify_files import READ_LIMIT
 from varsel.cli import main
+from varsel.delivery_reports.conversation import KEPT_LIMIT
 
 FIELDS = {"file", "recipient", "outcome", "rule", "detail"}
 
@@ -89,7 +89,7 @@ def test_a_name_stays_as_it_was_given(
 
 def test_only_the_beginning_of_a_huge_file_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = stored(tmp_path, b"From: x\n\n")
-    os.truncate(file, 100 * READ_LIMIT)  # a hole, which takes no room
+    os.truncate(file, 100 * KEPT_LIMIT)  # a hole, which takes no room
     [line] = classify(capsys, file)
 
     assert line["outcome"] == "none"

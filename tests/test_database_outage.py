@@ -22,6 +22,7 @@ from bench.relay_thread import relay_thread
 from bench.service import Service
 from tests.delivery_reports.samples import new_dsn, recipient_fields
 from tests.factories import notification_in, send_status_of
+from tests.own_database import own_database
 from tests.relay import ScriptedRelay
 from tests.sandbox.smtp_client import connected
 from varsel.api import app
@@ -256,12 +257,8 @@ async def test_connections_cut_in_the_middle_of_sending_double_and_lose_nothing(
 @pytest.fixture(scope="module")
 def database() -> Iterator[Database]:
     """A server of our own, to be stopped and starved."""
-    with tempfile.TemporaryDirectory(prefix="varsel-outage-") as folder:
-        Path(folder).chmod(0o711)  # the server's own user passes through, where we are root
-        database = Database(Path(folder))
-        database.start()
+    with own_database() as database:
         yield database
-        database.stop()
 
 
 @pytest.fixture

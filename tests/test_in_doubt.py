@@ -22,6 +22,7 @@ from bench.service import Service
 from tests.delivery_reports.samples import new_dsn, recipient_fields
 from tests.factories import placed_notification, send_status_of
 from tests.notifications.sending import RULES, PatientRelay
+from tests.own_database import own_database
 from tests.sandbox.smtp_client import connected
 from varsel.database.connect import Pool
 from varsel.delivery_reports.intake import ReportIntake
@@ -251,12 +252,8 @@ async def test_sigterm_does_not_wait_for_a_relay_that_never_answers(
 @pytest.fixture(scope="module")
 def database() -> Iterator[Database]:
     """A server of our own, to be stopped."""
-    with tempfile.TemporaryDirectory(prefix="varsel-doubt-") as folder:
-        Path(folder).chmod(0o711)  # the server's own user passes through, where we are root
-        database = Database(Path(folder))
-        database.start()
+    with own_database() as database:
         yield database
-        database.stop()
 
 
 @pytest.fixture

@@ -3,9 +3,8 @@
 import json
 from collections.abc import Iterable, Iterator
 
+from varsel.delivery_reports.conversation import KEPT_LIMIT
 from varsel.delivery_reports.read import Reading, read_report
-
-READ_LIMIT = 10 * 1024 * 1024  # bytes of a file: as much as the intake takes
 
 
 def classify_files(names: Iterable[str]) -> Iterator[str]:
@@ -26,7 +25,7 @@ def classify_files(names: Iterable[str]) -> Iterator[str]:
 def _readings_of(name: str) -> tuple[Reading, ...]:
     try:
         with open(name, "rb") as file:
-            return read_report(file.read(READ_LIMIT)).readings
+            return read_report(file.read(KEPT_LIMIT)).readings
     except (OSError, ValueError) as error:
         # ValueError: a name with a NUL in it.
         why = getattr(error, "strerror", None) or str(error)

@@ -28,6 +28,7 @@ UNMATCHED_COMPLAINTS_LIMIT = 1_000  # anybody can send them, so they may fill no
 MINUTE = 60.0  # seconds
 IDLE_TIMEOUT = 300.0  # seconds (RFC 5321 section 4.5.3.2.7)
 IDENT = "Varsel delivery reports"
+TRY_AGAIN = "451 4.3.0 Try again later"  # the relay keeps the report
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +87,17 @@ class ReportIntake:
         signed_for = self._rules.return_paths.notification_of(envelope.rcpt_tos[0])
         content = envelope.content
         if not isinstance(content, bytes):
-            return "451 4.3.0 Try again later"
+            return TRY_AGAIN
         try:
             if signed_for is None:
                 return await self._take_complaint(content)
             await take_report(self._pool, signed_for, content, self._rules)
         except UNAVAILABLE as error:
             log.warning("report not taken; the relay keeps it: the database is away", error=type(error).__name__)
-            return "451 4.3.0 Try again later"
+            return TRY_AGAIN
         except Exception:
             log.exception("report not taken; the relay keeps it", notification=str(signed_for))
-            return "451 4.3.0 Try again later"
+            return TRY_AGAIN
         return "250 2.0.0 Report taken"
 
     async def _take_complaint(self, content: bytes) -> str:
@@ -120,4 +121,4 @@ class ReportIntake:
     async def handle_exception(self, error: Exception) -> str:
         """Trouble of ours is never the relay's to give up over."""
         log.error("report listener failed", error=type(error).__name__)
-        return "451 4.3.0 Try again later"
+        return TRY_AGAIN
