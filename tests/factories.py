@@ -8,7 +8,7 @@ from uuid import UUID
 from varsel.database.connect import Pool
 from varsel.notifications.send_status import SendStatus
 from varsel.orders.order import Channel, ContentType, EmailTemplate, NewOrder, Recipient
-from varsel.orders.place import place_order
+from varsel.orders.place import Placing
 
 KARI = Recipient(email_address="kari@sandbox.test")
 
@@ -26,7 +26,7 @@ def new_order(recipients: Sequence[Recipient] = (KARI,), **changes: Any) -> NewO
 
 async def placed_order(pool: Pool, recipients: Sequence[Recipient] = (KARI,), **changes: Any) -> UUID:
     """The id of an order that was placed."""
-    return await place_order(pool, new_order(recipients, **changes))
+    return await Placing(pool).place(new_order(recipients, **changes))
 
 
 async def placed_notification(pool: Pool, **columns: Any) -> tuple[UUID, UUID]:

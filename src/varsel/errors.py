@@ -3,6 +3,7 @@
 VarselError
 ├── SettingsError          the settings cannot work together: the program does not start
 ├── DatabaseUnavailable    no usable PostgreSQL: exit, or answer "try again later"
+├── Overloaded             more is asked at once than can be answered soon: "try again later"
 ├── InvalidOrder           what the owner sent cannot be an order; carries the reasons by field
 ├── NotAuthenticated       no credential that we trust
 ├── NotAuthorised          a credential that we trust, but not for this
@@ -25,6 +26,10 @@ class SettingsError(VarselError):
 
 class DatabaseUnavailable(VarselError):
     """PostgreSQL cannot be started or reached; the text is one line that says what to do."""
+
+
+class Overloaded(VarselError):
+    """More is asked at once than can be answered soon; nothing was done."""
 
 
 class InvalidOrder(VarselError):

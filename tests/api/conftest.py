@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.auth.tokens import jwk_of
 from varsel.api.app import build_app
 from varsel.api.desk import Desk
-from varsel.api.development import development_routes
+from varsel.api.development import development_resources
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.auth.maskinporten import Maskinporten
@@ -64,7 +64,7 @@ async def developer(
     """Whoever tries out a client against a service in development mode."""
     tokens = BearerTokens({issuer.issuer: issuer})
     desk = Desk(pool, settings, tokens, lambda: None, PlatformTokens(development=issuer))
-    app = build_app(desk, more_routes=development_routes(issuer, maskinporten, None))
+    app = build_app(desk, more_resources=development_resources(issuer, maskinporten, None))
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://varsel.test") as client:
         yield client

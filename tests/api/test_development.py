@@ -11,7 +11,7 @@ import pytest
 from tests.api.bodies import KARI, ORDERS, email_body
 from varsel.api.app import build_app
 from varsel.api.desk import Desk
-from varsel.api.development import development_routes
+from varsel.api.development import development_resources
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.auth.maskinporten import Maskinporten
@@ -36,8 +36,8 @@ async def visitor(
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a service in development mode."""
     desk = Desk(pool, settings, BearerTokens({issuer.issuer: issuer}), lambda: None)
-    routes = development_routes(issuer, maskinporten, mailbox)
-    transport = httpx2.ASGITransport(build_app(desk, more_routes=routes))
+    routes = development_resources(issuer, maskinporten, mailbox)
+    transport = httpx2.ASGITransport(build_app(desk, more_resources=routes))
     async with httpx2.AsyncClient(transport=transport, base_url="http://varsel.test") as client:
         yield client
 
@@ -170,7 +170,7 @@ async def test_without_a_sandbox_there_are_no_mails(
     pool: Pool, settings: Settings, issuer: DevelopmentIssuer, maskinporten: Maskinporten
 ) -> None:
     desk = Desk(pool, settings, BearerTokens({}), lambda: None)
-    app = build_app(desk, more_routes=development_routes(issuer, maskinporten, mailbox=None))
+    app = build_app(desk, more_resources=development_resources(issuer, maskinporten, mailbox=None))
 
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://varsel.test") as client:
         answers = [await client.get(path) for path in ("/sandbox/messages", "/sandbox/messages/1")]

@@ -7,11 +7,10 @@ from typing import Any
 import httpx2
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from starlette.routing import Route
 
 from tests.api.bodies import KARI, ORDERS, email_body, order_body
 from tests.api.document import DOCUMENT, found, judge, operations
-from varsel.api.app import ROUTES
+from varsel.api.app import RESOURCES
 from varsel.api.openapi.pieces import Json, ref
 from varsel.settings import Settings
 
@@ -42,9 +41,7 @@ def test_it_is_valid() -> None:
 
 
 def test_it_holds_every_route_and_no_other() -> None:
-    routed = {
-        (method.lower(), route.path) for route in ROUTES if isinstance(route, Route) for method in route.methods or ()
-    }
+    routed = {(method.lower(), resource.path) for resource in RESOURCES for method in resource.endpoints}
 
     assert {(method, path) for method, path, _ in operations()} == routed
 

@@ -5,13 +5,12 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from varsel.api import read_body, server
-from varsel.api.app import resource
 from varsel.api.read_body import BodyTooSlow
+from varsel.api.routing import Application, resource
 from varsel.api.server import HEAD_LIMIT, HttpServer
 
 LIMIT = 10.0  # seconds; a bound for a machine under load, not a measure
@@ -27,7 +26,7 @@ async def echo(request: Request) -> Response:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    http, stop = HttpServer(Starlette(routes=[resource("/echo", POST=echo)])), asyncio.Event()
+    http, stop = HttpServer(Application(None, [resource("/echo", POST=echo)], {})), asyncio.Event()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         running = asyncio.create_task(http.run_until(stop, listener))

@@ -14,7 +14,9 @@ from varsel.auth.caller import CREATE_SCOPE, Caller
 from varsel.auth.platform_token import PlatformTokens
 from varsel.database.connect import Pool
 from varsel.errors import InvalidOrder, NotAuthenticated, NotAuthorised
+from varsel.notifications.find import NotificationPages
 from varsel.orders.limits import count_request
+from varsel.orders.place import Placing
 from varsel.settings import Settings
 
 _HEX = "[0-9a-fA-F]"
@@ -31,6 +33,12 @@ class Desk:
     tokens: BearerTokens
     order_placed: Callable[[], None]
     platform_tokens: PlatformTokens = field(default_factory=PlatformTokens)
+    pages: NotificationPages = field(init=False)
+    placing: Placing = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pages", NotificationPages(self.pool))
+        object.__setattr__(self, "placing", Placing(self.pool))
 
     @property
     def house_rules(self) -> HouseRules:
@@ -40,7 +48,7 @@ class Desk:
 
 def desk_of(request: Request) -> Desk:
     """The desk of this application."""
-    desk = request.app.state.desk
+    desk = request.scope["context"]
     assert isinstance(desk, Desk)  # noqa: S101
     return desk
 

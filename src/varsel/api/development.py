@@ -4,22 +4,21 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute
 
-from varsel.api.app import resource
-from varsel.api.development_maskinporten import maskinporten_routes
-from varsel.api.development_tokens import token_routes
+from varsel.api.development_maskinporten import maskinporten_resources
+from varsel.api.development_tokens import token_resources
 from varsel.api.problems import empty, json
+from varsel.api.routing import Resource, resource
 from varsel.api.wire import SandboxMessage, timestamp
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.auth.maskinporten import Maskinporten
 from varsel.sandbox.mailbox import Mailbox, ReceivedMessage
 
 
-def development_routes(
+def development_resources(
     issuer: DevelopmentIssuer, maskinporten: Maskinporten, mailbox: Mailbox | None
-) -> Sequence[BaseRoute]:
-    """The routes of development mode; without a mailbox (a relay of your own is set) there are no mails to show."""
+) -> Sequence[Resource]:
+    """The resources of development mode; without a mailbox (a relay of your own is set) there are no mails to show."""
 
     async def get_messages(request: Request) -> Response:
         """What the sandbox received, newest first."""
@@ -31,8 +30,8 @@ def development_routes(
         return PlainTextResponse(message.content) if message else empty(404)
 
     return (
-        *maskinporten_routes(maskinporten),
-        *token_routes(issuer, maskinporten),
+        *maskinporten_resources(maskinporten),
+        *token_resources(issuer, maskinporten),
         resource("/sandbox/messages", GET=get_messages),
         resource("/sandbox/messages/{id}", GET=get_message),
     )

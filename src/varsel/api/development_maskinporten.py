@@ -5,11 +5,10 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
 
-from varsel.api.app import resource
 from varsel.api.problems import json
 from varsel.api.read_body import BodyTooLarge
+from varsel.api.routing import Resource, resource
 from varsel.auth.assertion import GrantError, GrantRefused
 from varsel.auth.maskinporten import GRANT_TYPE, Maskinporten
 
@@ -18,8 +17,8 @@ FORM_LIMIT = 64 * 1024  # bytes; an assertion with a chain of certificates has s
 NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749 section 5.1
 
 
-def maskinporten_routes(maskinporten: Maskinporten) -> Sequence[BaseRoute]:
-    """The routes at the root, where the original has them too."""
+def maskinporten_resources(maskinporten: Maskinporten) -> Sequence[Resource]:
+    """The resources at the root, where the original has them too."""
 
     async def get_discovery(request: Request) -> Response:
         return json(maskinporten.discovery())

@@ -9,11 +9,10 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute
 
-from varsel.api.app import resource
 from varsel.api.desk import bearer_token
 from varsel.api.problems import empty, json
+from varsel.api.routing import Resource, resource
 from varsel.auth.caller import CREATE_SCOPE
 from varsel.auth.development_issuer import TEST_ORG, TEST_ORG_NUMBER, DevelopmentIssuer, TokenHolder
 from varsel.auth.exchange import exchange
@@ -25,8 +24,8 @@ LONGEST_LIFETIME = timedelta(days=365)
 TEST_APP = "varsel-test"
 
 
-def token_routes(issuer: DevelopmentIssuer, maskinporten: Maskinporten) -> Sequence[BaseRoute]:
-    """The routes of the exchange, of its keys, and of the test tool."""
+def token_resources(issuer: DevelopmentIssuer, maskinporten: Maskinporten) -> Sequence[Resource]:
+    """The resources of the exchange, of its keys, and of the test tool."""
     discovery_path = urlsplit(issuer.issuer).path + ".well-known/openid-configuration"
 
     async def get_discovery(request: Request) -> Response:
@@ -49,11 +48,11 @@ def token_routes(issuer: DevelopmentIssuer, maskinporten: Maskinporten) -> Seque
         resource(discovery_path, GET=get_discovery),
         resource(f"{discovery_path}/jwks", GET=get_keys),
         resource("/authentication/api/v1/exchange/{provider}", GET=get_exchange),
-        *_test_tool_routes(issuer),
+        *_test_tool_resources(issuer),
     )
 
 
-def _test_tool_routes(issuer: DevelopmentIssuer) -> Sequence[BaseRoute]:
+def _test_tool_resources(issuer: DevelopmentIssuer) -> Sequence[Resource]:
     """Tokens for the asking; `env` and whatever else the original's tool takes is accepted and ignored."""
 
     async def get_enterprise_token(request: Request) -> Response:

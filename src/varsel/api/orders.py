@@ -19,7 +19,7 @@ from varsel.orders.cancel import cancel_order
 from varsel.orders.find import find_by_senders_reference, find_order, find_progress
 from varsel.orders.idempotency import IdempotencyKey
 from varsel.orders.order import NewOrder
-from varsel.orders.place import Terms, place_order
+from varsel.orders.place import Terms
 
 T = TypeVar("T", EmailOrderRequest, OrderRequest)
 
@@ -43,7 +43,7 @@ async def _place(request: Request, wire_type: type[T], check: Callable[[T, str, 
     # Only after the body, as the contract has it: a caller without an owner still learns what is wrong with it.
     owner_of(caller)
     terms = Terms(_idempotency_key(request, body), desk.settings.limit_recipients)
-    order_id = await place_order(desk.pool, checked, terms)
+    order_id = await desk.placing.place(checked, terms)
     desk.order_placed()
     url = order_url(desk.settings.base_url, order_id)
     return json(order_placed(order_id, checked.recipients), 202, Location=url)

@@ -13,7 +13,8 @@ from enum import StrEnum
 from typing import Any, TypeVar, get_args
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message, Receive
 
 from varsel.api.wire import AnyOrderRequest
 from varsel.errors import InvalidOrder, VarselError
@@ -58,18 +59,41 @@ async def read_body(request: Request, limit: int) -> bytes:
         raise NotJson("the body is not JSON")
     if int(request.headers.get("content-length", "0")) > limit:
         raise BodyTooLarge("the body is too large")
-    body, chunks = bytearray(), request.stream()
+    body = bytearray()
     while True:
-        try:
-            async with asyncio.timeout(CHUNK_TIMEOUT):
-                chunk = await anext(chunks, None)
-        except TimeoutError as error:
-            raise BodyTooSlow("the body does not come") from error
-        if chunk is None:
-            return bytes(body)
-        body += chunk
+        message = await _next_message(request.receive)
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
         if len(body) > limit:
             raise BodyTooLarge("the body is too large")
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+async def _next_message(receive: Receive) -> Message:
+    """The next piece of the body.
+
+    With a bare timer: asyncio.timeout costs three times as much, and what is waited for is nearly always there.
+
+    Raises:
+        BodyTooSlow: it does not come.
+    """
+    task, is_late = asyncio.current_task(), False
+
+    def give_up() -> None:
+        nonlocal is_late
+        is_late = task is not None and task.cancel()
+
+    timer = asyncio.get_running_loop().call_later(CHUNK_TIMEOUT, give_up)
+    try:
+        return await receive()
+    except asyncio.CancelledError as error:
+        if not is_late or task is None or task.uncancel():
+            raise
+        raise BodyTooSlow("the body does not come") from error
+    finally:
+        timer.cancel()
 
 
 def read_as(body: bytes, wire_type: type[T]) -> T:

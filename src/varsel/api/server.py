@@ -1,12 +1,14 @@
 """The HTTP server: uvicorn, with the bounds that it lacks and without its hold on signals."""
 
 import asyncio
+import math
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 BACKLOG = 2048  # connections that wait to be accepted
@@ -15,22 +17,56 @@ HEAD_LIMIT = 512 * 1024  # bytes read while the head of a request is not complet
 HEAD_TIMEOUT = 30.0  # seconds from the first byte, or the connection, to the end of the head
 
 
+class _OneWrite:
+    """A transport that writes once a turn of the event loop what it is given in pieces.
+
+    An answer has two, head and body, and a write is a system call: more than a tenth of what an answer costs.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._pieces: list[bytes] = []
+        self._loop = asyncio.get_running_loop()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write it, soon."""
+        if not self._pieces:
+            self._loop.call_soon(self._flush)
+        self._pieces.append(data)
+
+    def close(self) -> None:
+        """Close the connection once all is written."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if pieces:
+            self._transport.write(b"".join(pieces))
+
+
 class _BoundedProtocol(HttpToolsProtocol):
     """Gives up a client whose request line and headers are endless, or do not come."""
 
     _head_size = 0
-    _head_timer: asyncio.TimerHandle | None = None
+    _head_due_at = math.inf  # of the loop's clock
+    _watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
+        super().connection_made(_OneWrite(transport))  # type: ignore[arg-type]
         self._expect_head()
+        self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_expecting()
+        if self._watch is not None:
+            self._watch.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._head_timer is not None:
+        if self._head_due_at != math.inf:
             self._head_size += len(data)
             if self._head_size > HEAD_LIMIT:
                 self.send_400_response("The head of the request is too large")
@@ -42,28 +78,24 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._expect_head()
 
     def on_headers_complete(self) -> None:
-        self._stop_expecting()
+        self._head_due_at = math.inf
         super().on_headers_complete()
 
     def _expect_head(self) -> None:
-        self._stop_expecting()
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT, self._give_up)
+        self._head_size, self._head_due_at = 0, self.loop.time() + HEAD_TIMEOUT
 
-    def _stop_expecting(self) -> None:
-        self._head_size = 0
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _give_up(self) -> None:
-        self._head_timer = None
-        self.transport.close()
+    def _look(self) -> None:
+        """Now and then: a timer for each request would cost more than all its headers."""
+        if self.loop.time() >= self._head_due_at:
+            self.transport.close()
+            return
+        self._watch = self.loop.call_later(HEAD_TIMEOUT / 10, self._look)
 
 
 class HttpServer(uvicorn.Server):
     """Answers requests until the service stops; signals are the service's, which has more to stop than this."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -73,6 +105,7 @@ class HttpServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # nothing depends on where a request comes from
                 backlog=BACKLOG,
                 timeout_graceful_shutdown=GOODBYE,
             )

@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from varsel.api.descriptions import ORDER_STATUS, SEND_STATUS, shown_order_status, shown_send_status
+from varsel.api.descriptions import ORDER_STATUS, shown_order_status
 from varsel.api.wire import (
     ChannelsSums,
     ChannelSums,
     EmailTemplateView,
-    NotificationView,
     OrderLinks,
     OrderPlaced,
     OrderView,
@@ -20,13 +19,10 @@ from varsel.api.wire import (
     StatusView,
     timestamp,
 )
-from varsel.notifications.find import Notification
-from varsel.notifications.send_status import SendStatus
 from varsel.orders.find import OrderProgress, StoredOrder
 from varsel.orders.order import Order, Recipient
 
 BASE_PATH = "/notifications/api/v1"
-_SUCCEEDED = (SendStatus.SUCCEEDED, SendStatus.DELIVERED)
 
 
 def order_url(base_url: str, order_id: UUID) -> str:
@@ -76,26 +72,6 @@ def order_with_status(progress: OrderProgress, base_url: str) -> OrderWithStatus
         ),
         notifications_status_summary=sums if progress.generated else None,
     )
-
-
-def notification_view(notification: Notification) -> NotificationView:
-    """One notification as the central endpoint shows it."""
-    status = notification.send_status
-    return NotificationView(
-        id=str(notification.id),
-        succeeded=status in _SUCCEEDED,
-        recipient=RecipientView(
-            email_address=notification.recipient_address,
-            organization_number=notification.organization_number,
-            national_identity_number=notification.national_identity_number,
-        ),
-        send_status=StatusView(shown_send_status(status), SEND_STATUS[status], timestamp(notification.changed_at)),
-    )
-
-
-def count_succeeded(notifications: Iterable[Notification]) -> int:
-    """How many were at least taken by the relay."""
-    return sum(notification.send_status in _SUCCEEDED for notification in notifications)
 
 
 def _facts(order: Order) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import jwt
 
 from varsel.auth.caller import Caller
 from varsel.auth.keys import KeySource
+from varsel.auth.verified_tokens import VerifiedTokens
 from varsel.errors import NotAuthenticated
 from varsel.token_issuer import TokenIssuer
 
@@ -23,6 +24,7 @@ class BearerTokens:
     def __init__(self, issuers: Mapping[str, KeySource], rules: Sequence[TokenIssuer] = ()) -> None:
         self._issuers = issuers
         self._rules = {rule.issuer: rule for rule in rules}
+        self._verified = VerifiedTokens()
 
     async def verify(self, token: str) -> Caller:
         """The token's holder.
@@ -30,6 +32,9 @@ class BearerTokens:
         Raises:
             NotAuthenticated: not a token, expired, not for us, or not signed by an issuer that we trust.
         """
+        caller = self._verified.find(token)
+        if caller is not None:
+            return caller
         try:
             issuer, header = unverified(token)
             source = self._issuers.get(issuer)
@@ -37,9 +42,12 @@ class BearerTokens:
             if key is None:
                 raise NotAuthenticated("unknown issuer or key")
             rules = self._rules.get(issuer) or TokenIssuer(issuer)
-            return _holder(_claims(token, key, rules), rules)
+            claims = _claims(token, key, rules)
+            caller = _holder(claims, rules)
+            self._verified.keep(token, caller, float(claims["exp"]))
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise NotAuthenticated("the token cannot be verified") from error
+        return caller
 
 
 def unverified(token: str) -> tuple[str, dict[str, Any]]:

@@ -1,5 +1,10 @@
-"""Place an order: store it, and where it is due at once, generate its notifications in the same transaction."""
+"""Place orders: store them, and those that are due generate their notifications in the same transaction.
 
+Small orders that are placed at the same time share one statement and one commit, whoever places them. A large one,
+or one on terms of its own, has its own transaction.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -8,15 +13,18 @@ import msgspec
 import structlog
 
 from varsel.database.connect import LONG_USE_LIMIT, Connection, Pool, connection_of
+from varsel.database.lanes import Lanes
 from varsel.database.statements import statements
-from varsel.database.uuid7 import uuid7
-from varsel.orders.generate import BULK, generate_notifications
+from varsel.database.uuid7 import uuid7s
+from varsel.orders.generate import BULK, TIME_TO_LIVE, generate_notifications
 from varsel.orders.idempotency import IdempotencyKey, first_answer, keep_answer
 from varsel.orders.limits import count_recipients
 from varsel.orders.order import NewOrder, OrderStatus
 
 log = structlog.get_logger(__name__)
 SQL = statements("orders")
+
+SMALL = 20  # recipients; a larger order gains nothing by sharing a commit, and makes the others wait for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,37 +38,78 @@ class Terms:
 NO_TERMS = Terms()
 
 
-async def place_order(pool: Pool, order: NewOrder, terms: Terms = NO_TERMS) -> UUID:
-    """Store the order and return its id; when this returns, the order is committed.
+class Placing:
+    """Places orders; when `place` returns, the order is committed."""
 
-    Raises:
-        StillRunning: about the idempotency key.
-        KeyReused: about the idempotency key.
-        LimitReached: the owner has no room for so many recipients today.
-    """
-    at_once = _can_be_generated_at_once(order)
-    at_most = LONG_USE_LIMIT if len(order.recipients) > BULK else None
-    async with connection_of(pool, at_most=at_most) as conn, conn.transaction():
-        if terms.idempotency is not None:
-            first = await first_answer(conn, order.owner, terms.idempotency)
-            if first is not None:
-                return first
-        if terms.recipients_a_day is not None:
-            await count_recipients(conn, order.owner, len(order.recipients), terms.recipients_a_day)
-        order_id = await _store(conn, order, at_once=at_once)
-        if terms.idempotency is not None:
-            await keep_answer(conn, order.owner, terms.idempotency, order_id)
-    log.info("order placed", order=str(order_id), recipients=len(order.recipients), at_once=at_once)
-    return order_id
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._lanes: Lanes[NewOrder, UUID] = Lanes(self._place_together)
+
+    async def place(self, order: NewOrder, terms: Terms = NO_TERMS) -> UUID:
+        """Store the order and return its id.
+
+        Raises:
+            StillRunning: about the idempotency key.
+            KeyReused: about the idempotency key.
+            LimitReached: the owner has no room for so many recipients today.
+            Overloaded: too many orders wait to be stored already.
+        """
+        if terms == NO_TERMS and len(order.recipients) <= SMALL:
+            return await self._lanes.ask(order)
+        return await self._place_alone(order, terms)
+
+    async def _place_together(self, orders: Sequence[NewOrder]) -> Sequence[UUID]:
+        async with connection_of(self._pool) as conn:
+            order_ids = await _store(conn, orders)
+        _log_placed(order_ids, orders)
+        return order_ids
+
+    async def _place_alone(self, order: NewOrder, terms: Terms) -> UUID:
+        at_most = LONG_USE_LIMIT if len(order.recipients) > BULK else None
+        async with connection_of(self._pool, at_most=at_most) as conn, conn.transaction():
+            if terms.idempotency is not None:
+                first = await first_answer(conn, order.owner, terms.idempotency)
+                if first is not None:
+                    return first
+            if terms.recipients_a_day is not None:
+                await count_recipients(conn, order.owner, len(order.recipients), terms.recipients_a_day)
+            [order_id] = await _store(conn, [order])
+            if terms.idempotency is not None:
+                await keep_answer(conn, order.owner, terms.idempotency, order_id)
+        _log_placed([order_id], [order])
+        return order_id
 
 
-async def _store(conn: Connection, order: NewOrder, *, at_once: bool) -> UUID:
-    order_id = uuid7()
-    status = OrderStatus.PROCESSED if at_once else OrderStatus.REGISTERED
-    await conn.execute(SQL["place_order"], *_columns(order_id, order, status))
-    if at_once:
-        await generate_notifications(conn, order_id, order.owner, order.requested_send_time, order.recipients)
-    return order_id
+def _log_placed(order_ids: Sequence[UUID], orders: Sequence[NewOrder]) -> None:
+    log.info(
+        "orders placed",
+        orders=[str(order_id) for order_id in order_ids],
+        recipients=[len(order.recipients) for order in orders],
+    )
+
+
+async def _store(conn: Connection, orders: Sequence[NewOrder]) -> Sequence[UUID]:
+    """Store the orders, with the notifications of those that are due; a large one, which comes alone, in pieces."""
+    order_ids = uuid7s(len(orders))
+    at_once = [_can_be_generated_at_once(order) for order in orders]
+    small = [
+        (order_id, recipient.email_address)
+        for order_id, order, is_due in zip(order_ids, orders, at_once, strict=True)
+        if is_due and len(order.recipients) <= SMALL
+        for recipient in order.recipients
+    ]
+    await conn.execute(
+        SQL["place_orders"],
+        *_columns(order_ids, orders, at_once),
+        [order_id for order_id, _ in small],
+        uuid7s(len(small)),
+        [address for _, address in small],
+        TIME_TO_LIVE,
+    )
+    for order_id, order, is_due in zip(order_ids, orders, at_once, strict=True):
+        if is_due and len(order.recipients) > SMALL:
+            await generate_notifications(conn, order_id, order.owner, order.requested_send_time, order.recipients)
+    return order_ids
 
 
 def _can_be_generated_at_once(order: NewOrder) -> bool:
@@ -72,22 +121,28 @@ def _can_be_generated_at_once(order: NewOrder) -> bool:
     )
 
 
-def _columns(order_id: UUID, order: NewOrder, status: OrderStatus) -> tuple[object, ...]:
-    """The values of the statement place_order, in its order."""
-    return (
-        order_id,
-        order.owner,
-        order.senders_reference,
-        order.requested_send_time,
-        status,
-        order.channel,
-        order.ignore_reservation,
-        order.resource_id,
-        order.resource_action,
-        order.condition_endpoint,
-        msgspec.json.encode(order.recipients).decode(),
-        order.template.from_address,
-        order.template.subject,
-        order.template.body,
-        order.template.content_type,
-    )
+def _columns(
+    order_ids: Sequence[UUID], orders: Sequence[NewOrder], at_once: Sequence[bool]
+) -> Sequence[Sequence[object]]:
+    """The orders' columns in the statement place_orders, in its order."""
+    rows = [
+        (
+            order_id,
+            order.owner,
+            order.senders_reference,
+            order.requested_send_time,
+            OrderStatus.PROCESSED if is_due else OrderStatus.REGISTERED,
+            order.channel,
+            order.ignore_reservation,
+            order.resource_id,
+            order.resource_action,
+            order.condition_endpoint,
+            msgspec.json.encode(order.recipients).decode(),
+            order.template.from_address,
+            order.template.subject,
+            order.template.body,
+            order.template.content_type,
+        )
+        for order_id, order, is_due in zip(order_ids, orders, at_once, strict=True)
+    ]
+    return list(zip(*rows, strict=True))

@@ -1,18 +1,33 @@
--- name: senders_reference_of_order
--- One row, or none where the owner has no such order.
-SELECT senders_reference
-  FROM orders
- WHERE id = $1
-   AND owner = $2;
-
--- name: notifications_of_order
--- A page in the order of the recipients, after the given id.
-SELECT id, recipient_address, organization_number, national_identity_number, send_status, send_status_at
-  FROM notifications
- WHERE order_id = $1
-   AND id > $2
- ORDER BY id
- LIMIT $3;
+-- name: pages_of_orders
+-- Of each wanted order a page in the order of its recipients, after the given id; no row where the owner has no such
+-- order. A page is one row of arrays, in the texts that are shown: for a thousand notifications that costs a third of
+-- a thousand rows turned into objects.
+SELECT wanted.number,
+       o.senders_reference,
+       coalesce(page.ids, '{}')                       AS ids,
+       coalesce(page.addresses, '{}')                 AS addresses,
+       coalesce(page.organization_numbers, '{}')      AS organization_numbers,
+       coalesce(page.national_identity_numbers, '{}') AS national_identity_numbers,
+       coalesce(page.send_statuses, '{}')             AS send_statuses,
+       coalesce(page.changed_at, '{}')                AS changed_at
+  FROM unnest($1::uuid[], $2::text[], $3::uuid[]) WITH ORDINALITY AS wanted (order_id, owner, after, number)
+  JOIN orders AS o
+    ON o.id = wanted.order_id
+   AND o.owner = wanted.owner
+ CROSS JOIN LATERAL (
+       SELECT array_agg(id::text)                          AS ids,
+              array_agg(to_json(recipient_address)::text)  AS addresses,
+              array_agg(organization_number)               AS organization_numbers,
+              array_agg(national_identity_number)          AS national_identity_numbers,
+              array_agg(send_status::text)                 AS send_statuses,
+              array_agg((send_status_at AT TIME ZONE 'UTC')::text) AS changed_at
+         FROM (SELECT id, recipient_address, organization_number, national_identity_number, send_status, send_status_at
+                 FROM notifications
+                WHERE order_id = o.id
+                  AND id > wanted.after
+                ORDER BY id
+                LIMIT $4::integer) AS n
+       ) AS page;
 
 -- name: content_of_order
 SELECT created_at, from_address, subject, body, content_type
