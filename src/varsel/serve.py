@@ -52,7 +52,7 @@ T = TypeVar("T")
 
 GOODBYE = timedelta(seconds=0.5)  # for each kind of connection to close; what hangs is cut
 CLAIMS_A_CONNECTION = 32  # what a connection sends in well under a second
-UNRECORDED_A_CONNECTION = 2  # one at the relay, and one whose result is being written meanwhile
+UNRECORDED_A_CONNECTION = 3  # one at the relay, one whose envelope went ahead, one whose result is being written
 
 
 def serve(settings: Settings, role: Role, ready: Ready) -> None:

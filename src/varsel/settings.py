@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from varsel.errors import SettingsError
 from varsel.mail_server import MailServer
-from varsel.relay import MOST_CONNECTIONS, Relay, read_relays, split_urls
+from varsel.relay import CONNECTIONS, MOST_CONNECTIONS, Relay, read_relays, split_urls
 from varsel.token_issuer import TokenIssuer
 
 NEEDED_OUTSIDE_DEV = ("smtp_url", "token_issuers", "public_url", "from_address", "return_path_domain")
@@ -78,7 +78,10 @@ class Settings(BaseSettings):
         " parameters are in docs/operations.md",
     )
     smtp_connections: int = Field(
-        8, ge=1, le=MOST_CONNECTIONS, description="connections to a relay of one process, where its URL says no number"
+        CONNECTIONS,
+        ge=1,
+        le=MOST_CONNECTIONS,
+        description="connections to a relay of one process, where its URL says no number",
     )
     smtp_ca: Path | None = Field(
         None, description="PEM file of the authorities that relays' certificates come from; absent: the system's"

@@ -1,5 +1,6 @@
 """What every endpoint works with, and who is standing before it."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +20,8 @@ from varsel.orders.limits import count_request
 from varsel.orders.place import Placing
 from varsel.settings import Settings
 
+LARGE_BODIES = 2  # that are read at the same time; each takes several times its size in memory
+
 _HEX = "[0-9a-fA-F]"
 _HYPHENATED = f"{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}"
 _GUID = re.compile(rf"{_HEX}{{32}}|{_HYPHENATED}|\{{{_HYPHENATED}\}}|\({_HYPHENATED}\)")
@@ -35,6 +38,7 @@ class Desk:
     platform_tokens: PlatformTokens = field(default_factory=PlatformTokens)
     pages: NotificationPages = field(init=False)
     placing: Placing = field(init=False)
+    large_bodies: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_BODIES))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pages", NotificationPages(self.pool))

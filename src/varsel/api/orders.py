@@ -1,5 +1,6 @@
 """The endpoints of orders: place, read, list, status, cancel."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from hashlib import sha256
@@ -23,6 +24,8 @@ from varsel.orders.place import Terms
 
 T = TypeVar("T", EmailOrderRequest, OrderRequest)
 
+READ_ELSEWHERE = 64 * 1024  # bytes; a larger body is read in a thread, so that nobody waits for it
+
 _KEY = re.compile(r"[ -~]{1,255}", re.ASCII)
 
 
@@ -39,7 +42,15 @@ async def post_order(request: Request) -> Response:
 async def _place(request: Request, wire_type: type[T], check: Callable[[T, str, HouseRules], NewOrder]) -> Response:
     desk, caller = desk_of(request), await caller_of(request)
     body = await read_body(request, desk.settings.max_body)
-    checked = check(read_as(body, wire_type), caller.owner or "", desk.house_rules)
+
+    def read_and_check() -> NewOrder:
+        return check(read_as(body, wire_type), caller.owner or "", desk.house_rules)
+
+    if len(body) < READ_ELSEWHERE:
+        checked = read_and_check()
+    else:
+        async with desk.large_bodies:
+            checked = await asyncio.to_thread(read_and_check)
     # Only after the body, as the contract has it: a caller without an owner still learns what is wrong with it.
     owner_of(caller)
     terms = Terms(_idempotency_key(request, body), desk.settings.limit_recipients)

@@ -2,15 +2,27 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Protocol
 from uuid import UUID
 
 from varsel.database.connect import Pool
+from varsel.database.lanes import Lanes
 from varsel.database.statements import statements
 from varsel.notifications.compose import Content, render
+from varsel.notifications.send_status import Claim
 
 SQL = statements("notifications")
 
 RENDERED_LIMIT = 32 * 1024 * 1024  # bytes kept for the other recipients of their orders
+
+
+class Messages(Protocol):
+    """What the mails say. Where it is each recipient's own, that is decided here and nowhere else."""
+
+    async def of(self, claim: Claim) -> bytes:
+        """The message for the claim's recipient, but for the headers that address it."""
+        ...
 
 
 class RenderedMessages:
@@ -21,9 +33,11 @@ class RenderedMessages:
         self._size = 0
         self._kept: OrderedDict[UUID, bytes] = OrderedDict()
         self._being_rendered: dict[UUID, asyncio.Task[bytes]] = {}
+        self._contents: Lanes[UUID, Content] = Lanes(self._read)
 
-    async def of_order(self, order_id: UUID) -> bytes:
-        """The order's message; recipients that ask for it at the same time share one read."""
+    async def of(self, claim: Claim) -> bytes:
+        """The message of the claim's order; recipients that ask for it at the same time share one read."""
+        order_id = claim.order_id
         if order_id in self._kept:
             self._kept.move_to_end(order_id)
             return self._kept[order_id]
@@ -35,18 +49,24 @@ class RenderedMessages:
         return await asyncio.shield(task)
 
     async def _render(self, order_id: UUID) -> bytes:
-        row = await self._pool.fetchrow(SQL["content_of_order"], order_id)
-        assert row is not None  # noqa: S101  # its notification refers to it
-        content = Content(
-            subject=row["subject"],
-            body=row["body"],
-            is_html=row["content_type"] == "Html",
-            from_address=row["from_address"],
-            placed_at=row["created_at"],
-        )
+        content = await self._contents.ask(order_id)
         message = render(content)
         self._keep(order_id, message)
         return message
+
+    async def _read(self, order_ids: Sequence[UUID]) -> Sequence[Content]:
+        rows = await self._pool.fetch(SQL["contents_of_orders"], order_ids)
+        found = {
+            row["id"]: Content(
+                subject=row["subject"],
+                body=row["body"],
+                is_html=row["content_type"] == "Html",
+                from_address=row["from_address"],
+                placed_at=row["created_at"],
+            )
+            for row in rows
+        }
+        return [found[order_id] for order_id in order_ids]
 
     def _keep(self, order_id: UUID, message: bytes) -> None:
         self._kept[order_id] = message

@@ -16,7 +16,7 @@ from varsel.database.connect import UNAVAILABLE, Pool
 from varsel.notifications.classify import classify_failure
 from varsel.notifications.compose import address_to, envelope_address, message_id
 from varsel.notifications.hand import Hand
-from varsel.notifications.rendered_messages import RenderedMessages
+from varsel.notifications.rendered_messages import Messages, RenderedMessages
 from varsel.notifications.results import Recorder
 from varsel.notifications.retry import pause_before_next_attempt
 from varsel.notifications.send_status import (
@@ -67,13 +67,20 @@ class SendingRules:
 class Sender:
     """One worker's way of sending: a bounded number of claims in hand, each a task of its own."""
 
-    def __init__(self, pool: Pool, transport: Transport, return_paths: ReturnPaths, rules: SendingRules) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        transport: Transport,
+        return_paths: ReturnPaths,
+        rules: SendingRules,
+        messages: Messages | None = None,
+    ) -> None:
         self._pool = pool
         self._transport = transport
         self._return_paths = return_paths
         self._rules = rules
         self._recorder = Recorder(pool, suppresses_bounces=rules.suppresses_bounces)
-        self._messages = RenderedMessages(pool)
+        self._messages = messages or RenderedMessages(pool)
         self._unrecorded = asyncio.Semaphore(rules.unrecorded)
         self._hand = Hand(least=rules.least_in_hand, most=rules.most_in_hand)
         self._tasks: dict[asyncio.Task[None], UUID] = {}  # and the notification that each is about
@@ -172,7 +179,7 @@ class Sender:
         if address is None:
             words, status = "not an address that can be mailed", SendStatus.FAILED_INVALID_EMAIL_FORMAT
             return Rejection(claim, words, status, "address")
-        rendered = await self._messages.of_order(claim.order_id)
+        rendered = await self._messages.of(claim)
         own_id = message_id(claim.notification_id, self._rules.domain)
         mail = Mail(
             return_path=self._return_paths.address_of(claim.notification_id),

@@ -11,11 +11,13 @@ import socket
 import ssl
 import sys
 from pathlib import Path
+from typing import cast
 
 import aiosmtplib
 
 from varsel.mail_server import MailServer
 from varsel.relay import Relay
+from varsel.transports.dialogue import Dialogue
 from varsel.transports.transport import readable
 from varsel.transports.trouble import NotReached, Trouble
 
@@ -26,7 +28,7 @@ DEAD_AFTER = 30  # seconds; a host that acknowledges nothing for so long is gone
 REFUSES_US = (530, 534, 535, 538)
 
 
-async def connect(relay: Relay, tls: ssl.SSLContext | None) -> aiosmtplib.SMTP | NotReached:
+async def connect(relay: Relay, tls: ssl.SSLContext | None) -> Dialogue | NotReached:
     """A connection, greeted and logged in; without `tls` the system's certificate authorities are trusted."""
     client = aiosmtplib.SMTP(
         hostname=relay.server.host,
@@ -42,6 +44,8 @@ async def connect(relay: Relay, tls: ssl.SSLContext | None) -> aiosmtplib.SMTP |
             _notice_dead_host(client)
             await client.ehlo()
             refusal = await _encrypt(client, relay.server) or await _log_in(client, relay)
+            if not client.is_connected:
+                raise aiosmtplib.SMTPServerDisconnected("connection lost")
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:  # ValueError: a name that cannot be looked up
         client.close()
         return not_reached(relay, error)
@@ -49,7 +53,8 @@ async def connect(relay: Relay, tls: ssl.SSLContext | None) -> aiosmtplib.SMTP |
         client.close()
         raise
     if refusal is None:
-        return client
+        # uvloop's transports are some, but no subclasses.
+        return Dialogue(cast("asyncio.Transport", client.transport), client.esmtp_extensions)
     client.close()
     return NotReached(f"the relay {refusal}", relay.name, trouble=Trouble.NEEDS_OPERATOR, reason=refusal)
 

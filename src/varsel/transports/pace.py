@@ -23,6 +23,11 @@ class Pace:
         self._next_at = float("-inf")
         self._line = asyncio.Lock()  # first come, first served
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether a turn may have to be waited for."""
+        return self._interval > 0
+
     async def turn(self) -> None:
         """Return when the next mail may go."""
         if not self._interval:

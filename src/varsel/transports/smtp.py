@@ -8,21 +8,22 @@ mail in doubt (RFC 5321 section 4.2.5, RFC 1047).
        │                   │  4yz, 5yz: Deferred, Rejected                 ── 4yz, 5yz ──> Deferred, Rejected
        │                   └─ lost, 421: once more on a new connection     └─ lost ──> InDoubt
        └─ none, or lost again: NotReached
+
+Where the relay offers PIPELINING (RFC 2920), the three commands go in one write, and the next mail's may go right
+behind the message: one round trip a mail.
 """
 
 import asyncio
-import re
 import ssl
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Literal
 
-import aiosmtplib
-from aiosmtplib import SMTPResponseException
-
 from varsel.relay import Relay
-from varsel.transports.connect import REFUSES_US, connect, words_of
+from varsel.transports.connect import REFUSES_US, connect
 from varsel.transports.connections import GOODBYE_TIMEOUT, Connection, Connections
+from varsel.transports.dialogue import Dialogue, Reply
+from varsel.transports.envelope import Envelope, data_of
 from varsel.transports.pace import Pace
 from varsel.transports.transport import Accepted, Deferred, InDoubt, Mail, Rejected, readable
 from varsel.transports.trouble import LOST_PAUSE, Answer, NotReached, Trouble
@@ -32,9 +33,6 @@ from varsel.transports.trouble import LOST_PAUSE, Answer, NotReached, Trouble
 BEFORE_THE_MESSAGE = 240.0
 COMMAND_TIMEOUT = 120.0  # seconds, so that a connection that hangs leaves time for another
 DATA_TIMEOUT = 600.0  # seconds for the final dot (RFC 5321 section 4.5.3.2.6); giving up earlier makes duplicates
-
-_LINE_END = re.compile(rb"\r\n|\r|\n")
-_LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 Notify = Literal["success", "failure", "delay"]
 
@@ -56,7 +54,7 @@ class SmtpTransport:
 
     async def submit(self, mail: Mail, *, by: float | None = None) -> Answer:
         """Hand over one mail; by this time of the loop's clock the relay has said 354, or nothing was handed over."""
-        by = by if by is not None else asyncio.get_running_loop().time() + BEFORE_THE_MESSAGE
+        by = by if by is not None else _now() + BEFORE_THE_MESSAGE
         connection = await self._ready_for_message(mail, by)
         return await self._send_message(connection, mail) if isinstance(connection, Connection) else connection
 
@@ -69,10 +67,9 @@ class SmtpTransport:
 
     async def _ready_for_message(self, mail: Mail, by: float) -> Connection | Answer:
         """A connection on which the relay said 354. One that had been idle may be lost; a new one may not."""
-        while asyncio.get_running_loop().time() < by:
+        while _now() < by:
             try:
-                async with asyncio.timeout_at(by):
-                    connection = await self._turn()
+                connection = await self._turn(by)
             except TimeoutError:
                 break
             if isinstance(connection, NotReached):
@@ -85,51 +82,48 @@ class SmtpTransport:
                 return answer
         return self._not_reached("the mail's turn did not come in time", Trouble.SLOW)
 
-    async def _turn(self) -> Connection | NotReached:
-        connection = await self._connections.take()
-        if isinstance(connection, Connection):
-            try:
-                await self._pace.turn()
-            except BaseException:
-                self._connections.put_back(connection)
-                raise
+    async def _turn(self, by: float) -> Connection | NotReached:
+        connection = self._connections.take_at_once()
+        if connection is None:
+            async with asyncio.timeout_at(by):
+                taken = await self._connections.take()
+            if isinstance(taken, NotReached):
+                return taken
+            connection = taken
+        try:
+            if self._pace.is_limited:
+                async with asyncio.timeout_at(by):
+                    await self._pace.turn()
+        except BaseException:
+            self._connections.put_back(connection)
+            raise
         return connection
 
     async def _introduce(self, connection: Connection, mail: Mail, by: float) -> Answer | None:
         """MAIL, RCPT and DATA; None where the relay waits for the message."""
+        dialogue = connection.dialogue
+        envelope = Envelope.of(mail, self._notify, offers_dsn=dialogue.offers("dsn"))
+        if envelope.needs_utf8 and not dialogue.offers("smtputf8"):
+            self._connections.put_back(connection)
+            return Rejected("550 5.6.7 the relay does not offer SMTPUTF8, which this address needs", self._relay.name)
         try:
-            async with asyncio.timeout_at(by):
-                refusal = await self._envelope(connection.client, mail)
+            replies = await _said(dialogue, envelope.commands, by)
+            refusal = _refusal_in(replies)
             if refusal is None:
                 return None
-            if isinstance(refusal, Rejected):
-                self._connections.put_back(connection)
-                return refusal
+            if len(replies) == len(envelope.commands) and replies[-1].code == 354:
+                await _say_nothing(dialogue, by)
             return await self._refused(connection, refusal)
-        except (aiosmtplib.SMTPException, OSError) as error:
+        except OSError as error:
             self._connections.drop(connection)
-            return self._not_reached(f"connection lost before the message was sent: {words_of(error)}", Trouble.LOST)
+            return self._not_reached(f"connection lost before the message was sent: {_words(error)}", Trouble.LOST)
         except BaseException:  # cancelled in the middle of a transaction: the connection is of no further use
             self._connections.drop(connection)
             raise
 
-    async def _envelope(self, client: aiosmtplib.SMTP, mail: Mail) -> SMTPResponseException | Rejected | None:
-        """The relay's refusal, or ours; None after a 354."""
-        mail_options, rcpt_options, encoding = self._options(client, mail)
-        if encoding == "utf-8" and not client.supports_extension("smtputf8"):
-            return Rejected("550 5.6.7 the relay does not offer SMTPUTF8, which this address needs", self._relay.name)
-        client.timeout = COMMAND_TIMEOUT
-        try:
-            await client.mail(mail.return_path, options=mail_options, encoding=encoding)
-            await client.rcpt(mail.recipient_address, options=rcpt_options, encoding=encoding)
-        except SMTPResponseException as error:
-            return error
-        reply = await client.execute_command(b"DATA")
-        return None if reply.code == 354 else aiosmtplib.SMTPDataError(reply.code, reply.message)
-
-    async def _refused(self, connection: Connection, refusal: SMTPResponseException) -> Answer:
+    async def _refused(self, connection: Connection, refusal: Reply) -> Answer:
         """What a reply to a command means; 421 announces that the relay closes (RFC 5321 section 3.8)."""
-        words = words_of(refusal)
+        words = readable(f"{refusal.code} {refusal.text}")
         if refusal.code == 421 or not 400 <= refusal.code <= 599:
             if refusal.code == 421 and connection.is_fresh:  # an idle one may be told so at any time
                 self._connections.slow_down()
@@ -140,29 +134,36 @@ class SmtpTransport:
 
     async def _clear(self, connection: Connection) -> None:
         """Clear the refused transaction away, for the next mail."""
+        dialogue, by = connection.dialogue, _now() + GOODBYE_TIMEOUT
         try:
-            await connection.client.rset(timeout=GOODBYE_TIMEOUT)
-        except (aiosmtplib.SMTPException, OSError):
-            connection.client.close()
-        self._connections.keep(connection)
+            [reset] = dialogue.say(b"RSET\r\n", replies=1, patience=GOODBYE_TIMEOUT, by=by)
+            await reset
+        except OSError:
+            pass  # it is closed by now, and so dropped below
+        connection.mails += 1
+        self._connections.put_back(connection)
 
     async def _send_message(self, connection: Connection, mail: Mail) -> Answer:
         """The message and its final dot: from here on only the relay's answer tells what became of it."""
+        began_at = _now()
+        by = began_at + DATA_TIMEOUT
         try:
-            reply = await _say_message(connection.client, mail.message)
-        except (aiosmtplib.SMTPException, OSError) as error:
-            self._connections.drop(connection)
-            return InDoubt(f"in doubt: {words_of(error)}", self._relay.name)
+            [answer] = connection.dialogue.say(data_of(mail.message), replies=1, patience=DATA_TIMEOUT, by=by)
+            self._connections.hand_on(connection)
+            reply = await answer
+        except OSError as error:
+            self._connections.give_up_answer(connection)
+            return InDoubt(f"in doubt: {_words(error)}", self._relay.name)
         except BaseException:
-            self._connections.drop(connection)
+            self._connections.give_up_answer(connection)
             raise
-        words = readable(f"{reply.code} {reply.message}")
+        words = readable(f"{reply.code} {reply.text}")
         if not 200 <= reply.code <= 299 and not 400 <= reply.code <= 599:
-            self._connections.drop(connection)
+            self._connections.give_up_answer(connection)
             return InDoubt(f"in doubt: {words}", self._relay.name)
         if reply.code == 421:
-            connection.client.close()
-        self._connections.keep(connection, is_success=reply.code < 300)
+            connection.dialogue.close()
+        self._connections.answered(connection, after=_now() - began_at, is_success=reply.code < 300)
         return self._answer(reply.code, words)
 
     def _answer(self, code: int, words: str) -> Answer:
@@ -177,31 +178,41 @@ class SmtpTransport:
             return NotReached(words, self._relay.name, LOST_PAUSE, trouble=trouble, reason=reason)
         return NotReached(words, self._relay.name, trouble=trouble, reason=reason)
 
-    def _options(self, client: aiosmtplib.SMTP, mail: Mail) -> tuple[list[str], list[str], str]:
-        """Parameters of MAIL and RCPT, and the encoding that the addresses need."""
-        mail_options, rcpt_options = [], []
-        head = mail.message[: mail.message.find(b"\r\n\r\n")]
-        is_ascii = mail.recipient_address.isascii() and head.isascii()
-        if not is_ascii:
-            mail_options += ["SMTPUTF8", "BODY=8BITMIME"]
-        if client.supports_extension("dsn"):
-            mail_options += ["RET=HDRS", f"ENVID={_xtext(mail.envelope_id)}"]
-            rcpt_options.append(f"NOTIFY={self._notify}")
-            if mail.recipient_address.isascii():
-                rcpt_options.append(f"ORCPT=rfc822;{_xtext(mail.recipient_address)}")
-        return mail_options, rcpt_options, "ascii" if is_ascii else "utf-8"
+
+async def _said(dialogue: Dialogue, commands: list[bytes], by: float) -> list[Reply]:
+    """The replies to the commands: to all of them, or up to the first that is refused."""
+    replies: list[Reply] = []
+    try:
+        if dialogue.offers("pipelining"):
+            together = b"".join(commands)
+            for future in dialogue.say(together, replies=len(commands), patience=COMMAND_TIMEOUT, by=by):
+                replies.append(await future)  # noqa: PERF401  # what came before the connection was lost counts
+        else:
+            while len(replies) < len(commands) and _refusal_in(replies) is None:
+                command = commands[len(replies)]
+                replies.append(await dialogue.say(command, replies=1, patience=COMMAND_TIMEOUT, by=by)[0])
+    except OSError:
+        if _refusal_in(replies) is None:
+            raise
+    return replies
 
 
-async def _say_message(client: aiosmtplib.SMTP, message: bytes) -> aiosmtplib.SMTPResponse:
-    """Send what follows a 354 (RFC 5321 section 4.5.2): line ends CRLF, leading dots doubled, then the final dot."""
-    if client.protocol is None:
-        raise aiosmtplib.SMTPServerDisconnected("connection lost")
-    lines = _LINE_END.sub(b"\r\n", message)
-    ending = b".\r\n" if lines.endswith(b"\r\n") else b"\r\n.\r\n"
-    client.protocol.write(_LEADING_DOT.sub(b"..", lines) + ending)
-    return await client.protocol.read_response(timeout=DATA_TIMEOUT)
+def _refusal_in(replies: Sequence[Reply]) -> Reply | None:
+    """The first reply that is not what lets us go on: 2yz to MAIL and RCPT, 354 to DATA."""
+    for wanted, reply in zip((range(200, 300), range(200, 300), (354,)), replies, strict=False):
+        if reply.code not in wanted:
+            return reply
+    return None
 
 
-def _xtext(text: str) -> str:
-    """RFC 3461 section 4: `+`, `=` and whatever is not printable ASCII as `+` and two hexadecimal digits."""
-    return "".join(c if "!" <= c <= "~" and c not in "+=" else f"+{ord(c):02X}" for c in text)
+async def _say_nothing(dialogue: Dialogue, by: float) -> None:
+    """No message: what a relay must be sent that said 354 though it takes no recipient (RFC 2920 section 3.1)."""
+    await dialogue.say(b".\r\n", replies=1, patience=COMMAND_TIMEOUT, by=by)[0]
+
+
+def _words(error: OSError) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -29,10 +29,10 @@ SELECT wanted.number,
                 LIMIT $4::integer) AS n
        ) AS page;
 
--- name: content_of_order
-SELECT created_at, from_address, subject, body, content_type
+-- name: contents_of_orders
+SELECT id, created_at, from_address, subject, body, content_type
   FROM orders
- WHERE id = $1;
+ WHERE id = ANY ($1::uuid[]);
 
 -- name: steps_of_order
 -- What an operator reads: every step of every notification, and the reports about it that moved no status. A
