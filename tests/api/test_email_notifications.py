@@ -1,14 +1,20 @@
 """The central endpoint: how each e-mail of an order stands."""
 
+import asyncio
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import httpx2
+import msgspec
 import pytest
 
 from tests.api.bodies import KARI, ORDERS, place
-from tests.factories import placed_order
+from tests.factories import placed_notification, placed_order
+from varsel.api.descriptions import SEND_STATUS, shown_send_status
+from varsel.api.wire import EmailSummary, NotificationView, RecipientView, StatusView, timestamp
 from varsel.database.connect import Pool
 from varsel.notifications.find import PAGE
+from varsel.notifications.send_status import SendStatus
 from varsel.orders.generate import generate_next_due
 from varsel.orders.order import Recipient
 
@@ -152,3 +158,79 @@ async def test_an_email_order_has_no_sms(client: httpx2.AsyncClient) -> None:
         "succeeded": 0,
         "notifications": [],
     }
+
+
+ADDRESSES = (
+    "kari@sandbox.test",
+    "",
+    'k"a\\ri@sandbox.test',
+    "kåri.ñ.😀@bücher.test",
+    "<script>&'/@sandbox.test",
+    "tab\tline\nfeed\x01\x1f\x7f\u2028@sandbox.test",
+)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("status", SendStatus)
+async def test_what_is_written_by_hand_is_what_the_wire_type_says(
+    client: httpx2.AsyncClient, pool: Pool, status: SendStatus, address: str
+) -> None:
+    changed_at = datetime(2026, 11, 28, 9, 5, 7, microsecond=0 if status is SendStatus.NEW else 120_300, tzinfo=UTC)
+    is_new, is_sending = status is SendStatus.NEW, status is SendStatus.SENDING
+    order_id, notification_id = await placed_notification(
+        pool,
+        send_status=status,
+        send_status_at=changed_at,
+        recipient_address=address,
+        organization_number="991825827",
+        national_identity_number="01018045678",
+        next_attempt_at=changed_at if is_new else None,
+        claimed_by=1 if is_sending else None,
+        claimed_until=changed_at if is_sending else None,
+    )
+    await pool.execute("UPDATE orders SET senders_reference = $1", address)
+
+    answer = await client.get(summary_path(order_id))
+
+    succeeded = status in ("Succeeded", "Delivered")
+    view = NotificationView(
+        str(notification_id),
+        succeeded,
+        RecipientView(address, None, "991825827", "01018045678"),
+        StatusView(shown_send_status(status), SEND_STATUS[status], timestamp(changed_at)),
+    )
+    summary = EmailSummary(
+        order_id=str(order_id),
+        senders_reference=address or None,
+        generated=1,
+        succeeded=int(succeeded),
+        notifications=[view],
+    )
+    assert msgspec.json.decode(answer.content) == msgspec.json.decode(msgspec.json.encode(summary))
+    assert list(answer.json()) == list(msgspec.json.decode(msgspec.json.encode(summary)))
+
+
+@pytest.mark.parametrize("beyond", [-1, 0, 1])
+async def test_an_order_of_several_pages_reads_like_any_other(
+    client: httpx2.AsyncClient, pool: Pool, beyond: int
+) -> None:
+    addresses = [f"kari+{number}@sandbox.test" for number in range(2 * PAGE + beyond)]
+    order_id = await placed_order(pool, [Recipient(email_address=address) for address in addresses])
+    await pool.execute("UPDATE notifications SET send_status = 'Delivered', next_attempt_at = NULL")
+
+    summary = (await client.get(summary_path(order_id))).json()
+
+    assert [n["recipient"]["emailAddress"] for n in summary["notifications"]] == addresses
+    assert (summary["generated"], summary["succeeded"]) == (len(addresses), len(addresses))
+
+
+async def test_many_that_ask_at_the_same_time_each_get_their_own_order(client: httpx2.AsyncClient) -> None:
+    order_ids = [await place(client, sendersReference=f"reference {number}") for number in range(20)]
+    unknown = [uuid4() for _ in range(5)]
+
+    answers = await asyncio.gather(
+        *(client.get(summary_path(order_id)) for order_id in [*order_ids, *unknown, *order_ids])
+    )
+
+    assert [answer.json()["orderId"] for answer in answers if answer.status_code == 200] == [*order_ids, *order_ids]
+    assert [answer.status_code for answer in answers].count(404) == len(unknown)
