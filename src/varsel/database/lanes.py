@@ -19,7 +19,8 @@ log = structlog.get_logger(__name__)
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-LANES = 2
+LANES = 3  # queries at a time: while PostgreSQL is at one, we are at the answers of another
+ENOUGH = 8  # questions that are worth a further lane; fewer go with the next query of the one under way
 MOST = 64  # questions a query
 WAITING_LIMIT = 2_000  # questions; at several thousand a second more would only wait longer than clients do
 
@@ -55,11 +56,15 @@ class Lanes(Generic[Q, A]):
 
     def _start(self) -> None:
         self._will_start = False
-        while self._waiting and len(self._under_way) < LANES:
+        while self._waiting and self._is_worth_a_lane():
             batch = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
             task = asyncio.create_task(self._run(batch), name="answer together")
             self._under_way.add(task)
             task.add_done_callback(self._finished)
+
+    def _is_worth_a_lane(self) -> bool:
+        """A query costs as much as answering several, so further lanes are for many; the first is for anybody."""
+        return not self._under_way or (len(self._under_way) < LANES and len(self._waiting) >= ENOUGH)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
