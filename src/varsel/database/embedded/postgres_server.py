@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,8 @@ class Cluster:
     durable: bool
     """False only in tests: a crash of the machine then loses data, a crash of PostgreSQL does not."""
     max_connections: int
+    sizes: Mapping[str, str]
+    """Server settings beyond ours, or instead of them."""
 
     @property
     def data(self) -> Path:
@@ -110,6 +112,7 @@ class Cluster:
         }
         if not self.durable:
             options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        options |= self.sizes
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         return [self.binaries.postgres, "-D", self.data, "-k", self.folder.socket, "-p", "5432", *settings]
 

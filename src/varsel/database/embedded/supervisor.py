@@ -11,10 +11,11 @@ Rules:
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import SubprocessError
+from types import MappingProxyType
 
 import asyncpg
 import structlog
@@ -56,12 +57,14 @@ class EmbeddedPostgres:
         os_user: str | None = None,
         durable: bool = True,
         max_connections: int = 50,
+        sizes: Mapping[str, str] = MappingProxyType({}),  # server settings beyond ours, such as shared_buffers
     ) -> None:
         self._folder = PostgresFolder(root.expanduser().resolve())
         self._given_binaries = binaries
         self._os_user = os_user
         self._durable = durable
         self._max_connections = max_connections
+        self._sizes = sizes
         self._lock = OwnerLock(self._folder.lock_file)
         self._server: Server | None = None
         self._major: int | None = None
@@ -221,7 +224,7 @@ class EmbeddedPostgres:
             )
         if not (user.can_reach(binaries.initdb) and user.can_reach(binaries.postgres)):
             binaries = copy_binaries(binaries, self._folder.path)
-        return Cluster(binaries, user, self._folder, self._durable, self._max_connections)
+        return Cluster(binaries, user, self._folder, self._durable, self._max_connections, self._sizes)
 
     async def _make_database(self) -> None:
         conn = await asyncpg.connect(self.superuser_dsn, timeout=CONNECT_LIMIT, command_timeout=READY_LIMIT)
