@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run check format install lock bench-handover chaos clean
+.PHONY: help demo test run check format install lock bench bench-handover chaos clean
 
 help:             ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile
@@ -27,6 +27,9 @@ check: install    ## format, lint, types, import contract, tests: what CI runs
 format: install   ## rewrite the code in the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench: install    ## what is measured, as ratios to yardsticks: bench/results.md [ONLY=get,post QUICK=1]
+	$(BIN)/python -m bench.suite $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 bench-handover: install ## order to relay, one at a time: POST answered -> relay's 250 (milliseconds)
 	$(BIN)/python -m bench.order_to_relay

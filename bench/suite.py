@@ -1,0 +1,100 @@
+"""The benchmark suite: starts everything by itself, prints each figure as it comes, and writes results.md and .json.
+
+make bench [ONLY=get,post] [QUICK=1]
+"""
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import MappingProxyType
+
+from bench import get_status, post_order
+from bench.databases import Databases
+from bench.figure import Figure
+from bench.machine import conditions
+from bench.results import Results
+from bench.run import QUICK, USUAL, Run, say
+from bench.tool import require_tools
+from bench.unsound import Unsound
+from varsel.errors import VarselError
+from varsel.logs import configure_logs
+
+Measure = Callable[[Run], Sequence[Figure]]
+
+SECTIONS: Mapping[str, Measure] = MappingProxyType(
+    {
+        "get": get_status.measure,
+        "post": post_order.measure,
+    }
+)
+
+
+def main() -> int:
+    """Run it; 1 where a figure is missing or unsound."""
+    options = _options()
+    configure_logs("WARNING")  # of the code of ours that runs in this process
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything we have started is ended
+    try:
+        require_tools()
+    except Unsound as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    folder = Path(tempfile.mkdtemp(prefix="varsel-bench-", dir=options.folder))
+    folder.chmod(0o711)  # where we are root the database's user must be able to pass
+    try:
+        return _run_sections(options, folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _run_sections(options: argparse.Namespace, folder: Path) -> int:
+    results = Results("results-quick" if options.quick else "results")
+    is_sound = True
+    with ExitStack() as stack:
+        databases = Databases(folder / "database")
+        databases.start()
+        stack.callback(databases.stop)
+        run = Run(folder, databases, QUICK if options.quick else USUAL)
+        under = conditions(databases)
+        for section in options.only:
+            is_sound &= _run_section(run, section, results, under)
+    return 0 if is_sound else 1
+
+
+def _run_section(run: Run, section: str, results: Results, under: Mapping[str, str]) -> bool:
+    """Whether all its figures are there. What spoils one section says nothing about the next."""
+    say(f"-- {section}")
+    figures: Sequence[Figure] = ()
+    unsound = ""
+    try:
+        figures = SECTIONS[section](run)
+    except (Unsound, VarselError, RuntimeError) as error:
+        unsound = str(error)
+        print(f"bench: {section}: {error}", file=sys.stderr, flush=True)
+    results.put(section, under, figures, unsound)
+    return not unsound
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--only", type=_sections, default=tuple(SECTIONS), help=f"some of {','.join(SECTIONS)}")
+    parser.add_argument("--quick", action="store_true", help="see that everything works; the numbers are worth little")
+    parser.add_argument("--folder", type=Path, help="on the disk to measure (the system's place for temporary files)")
+    return parser.parse_args()
+
+
+def _sections(text: str) -> tuple[str, ...]:
+    names = tuple(word.strip() for word in text.split(","))
+    for name in names:
+        if name not in SECTIONS:
+            raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(SECTIONS)}")
+    return names
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""The product's own statements as scripts of pgbench: the one place that knows what each `$n` of them is.
+
+A statement is read from the product by its name. Where the product has the statement that reads or writes everything
+at once, that is taken, else those that it would be made of. When a statement's parameters change, so do the lines here.
+"""
+
+import re
+from collections.abc import Sequence
+
+from bench.fill import BLOCK, ORDER_PREFIX, OWNER, PICKS
+from varsel.database.statements import statements
+
+PAGE = 1_000  # rows that the product reads at a time
+ADDRESS = "mottaker{}@innbygger.no"
+SUBJECT = "Vedtak i saken din"
+BODY = "Hei! Vedtaket ligger klart i innboksen din. " * 20
+
+_PARAMETER = re.compile(r"\$(\d+)\b")
+_ZERO = "'00000000-0000-0000-0000-000000000000'::uuid"
+_FILLED_ORDER = f"('{ORDER_PREFIX}' || lpad((:n)::bigint::text, 12, '0'))::uuid"
+
+# An id as the product makes it: it ascends with time, so that indexes grow at their end. Microseconds and the client's
+# number make it unique; `now()` is the same for all statements of a transaction. Twelve digits follow.
+_MICROSECONDS = "(extract(epoch FROM now()) * 1000000)::bigint"
+_NEW_PREFIX = (
+    f"(lpad(to_hex({_MICROSECONDS} / 1000), 12, '0') || '7' || lpad(to_hex({_MICROSECONDS} % 1000), 3, '0')"
+    " || '8' || lpad(to_hex(:client_id::integer), 3, '0'))"
+)
+_NEW_ORDER = f"({_NEW_PREFIX} || '000000000000')::uuid"
+
+
+def get_script(recipients: int, blocks: int) -> str:
+    """Read what GET reads of an order of this size, picked at random."""
+    pick = PICKS[recipients]
+    number = f"\\set n {BLOCK} * random(0, {blocks - 1}) + {pick.step} * random(0, {pick.count - 1}) + {pick.start}\n"
+    sql = statements("notifications")
+    if "email_pages_of_orders" in sql:
+        whole = [f"ARRAY[{_FILLED_ORDER}]", f"ARRAY['{OWNER}'::text]", f"ARRAY[{_ZERO}]", str(PAGE)]
+        return number + _filled_in(sql["email_pages_of_orders"], whole)
+    reference = _filled_in(sql["senders_reference_of_order"], [_FILLED_ORDER, f"'{OWNER}'::text"])
+    return number + reference + _filled_in(sql["notifications_of_order"], [_FILLED_ORDER, _ZERO, str(PAGE)])
+
+
+def post_script(recipients: int) -> str:
+    """Write what POST writes for an order of this size, in one commit."""
+    sql = statements("orders")
+    if "place_orders" in sql:
+        return _filled_in(sql["place_orders"], _place_orders(recipients))
+    # All in one packet, so that the yardstick does not pay for going to and fro.
+    return "\n".join(
+        [
+            "\\startpipeline",
+            "BEGIN;",
+            _filled_in(sql["place_order"], _place_order(recipients)),
+            _filled_in(sql["generate_notifications"], _generate_notifications(recipients)),
+            "COMMIT;",
+            "\\endpipeline\n",
+        ]
+    )
+
+
+def _place_orders(recipients: int) -> Sequence[str]:
+    raise NotImplementedError("bench/yardstick_sql.py: say what the parameters of place_orders are")
+
+
+def _place_order(recipients: int) -> Sequence[str]:
+    return [
+        _NEW_ORDER,
+        f"'{OWNER}'",
+        "NULL",
+        "now()",
+        "'Processed'",
+        "'Email'",
+        *["NULL"] * 4,
+        f"'{_recipients_json(recipients)}'::json",
+        "'noreply@varsel.test'",
+        f"'{SUBJECT}'",
+        f"'{BODY}'",
+        "'Plain'",
+    ]
+
+
+def _generate_notifications(recipients: int) -> Sequence[str]:
+    nothing = _array(["NULL"] * recipients)
+    return [
+        _NEW_ORDER,
+        f"'{OWNER}'",
+        "false",
+        "now() + interval '48 hours'",
+        _new_ids(recipients),
+        _array([ADDRESS.format(number) for number in range(recipients)]),
+        nothing,
+        nothing,
+        _array(["New"] * recipients),
+    ]
+
+
+def _recipients_json(recipients: int) -> str:
+    return "[" + ",".join(f'{{"email_address":"{ADDRESS.format(number)}"}}' for number in range(recipients)) + "]"
+
+
+def _new_ids(count: int) -> str:
+    """One replacement in a text and one cast: far cheaper than to make each id by itself."""
+    ids = ",".join(f"@{number:012}" for number in range(1, count + 1))
+    return f"replace('{{{ids}}}', '@', {_NEW_PREFIX})::uuid[]"
+
+
+def _array(elements: Sequence[str]) -> str:
+    return f"'{{{','.join(elements)}}}'::text[]"
+
+
+def _filled_in(statement: str, expressions: Sequence[str]) -> str:
+    return _PARAMETER.sub(lambda match: expressions[int(match[1]) - 1], statement.rstrip(";")) + ";\n"
