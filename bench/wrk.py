@@ -28,8 +28,8 @@ _DONE = """
 function done(summary, latency)
   local e = summary.errors
   local form = '\\nDONE {"requests": %d, "microseconds": %d, "p50": %f, "p99": %f, "refused": %d, "lost": %d}\\n'
-  io.write(string.format(form, summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), e.status,
-    e.connect + e.read + e.write + e.timeout))
+  io.write(string.format(form, summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+    e.status, e.connect + e.read + e.write + e.timeout))
 end
 """
 
