@@ -31,8 +31,8 @@ format: install   ## rewrite the code in the house format
 bench: install    ## what is measured, as ratios to yardsticks: bench/results.md [ONLY=get,post QUICK=1]
 	$(BIN)/python -m bench.suite $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
-bench-handover: install ## order to relay, one at a time: POST answered -> relay's 250 (milliseconds)
-	$(BIN)/python -m bench.order_to_relay
+bench-handover: install ## of these, order to relay alone [QUICK=1]
+	$(BIN)/python -m bench.suite --only handover $(if $(QUICK),--quick)
 
 bench-classify: install ## what is read rightly of a corpus of real reports: make bench-classify CORPUS=path
 	$(BIN)/python -m bench.classify_corpus $(CORPUS)

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
 
-from bench import get_status, post_order, sending
+from bench import get_status, handover, post_order, sending
 from bench.databases import Databases
 from bench.figure import Figure
 from bench.machine import conditions
@@ -30,6 +30,7 @@ SECTIONS: Mapping[str, Measure] = MappingProxyType(
     {
         "get": get_status.measure,
         "post": post_order.measure,
+        "handover": handover.measure,
         "sending": sending.measure,
         "sending-10ms": sending.measure_distant,
     }
