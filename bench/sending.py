@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from bench.delay_proxy import delay_proxy
-from bench.due_orders import place_due_orders, sent_since, wait_until_sent
 from bench.example_mail import example_mail
 from bench.figure import Figure, Yardstick, interleaved, number
+from bench.fresh_orders import place_due_orders, sent_since, wait_until_sent
 from bench.post_order import order_to
 from bench.processes import CoresTaken, PeakMemory
 from bench.run import Run, say

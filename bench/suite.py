@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
 
-from bench import get_status, handover, post_order, sending
+from bench import get_status, handover, post_order, reports, sending
 from bench.databases import Databases
 from bench.figure import Figure
 from bench.machine import conditions
@@ -33,6 +33,7 @@ SECTIONS: Mapping[str, Measure] = MappingProxyType(
         "handover": handover.measure,
         "sending": sending.measure,
         "sending-10ms": sending.measure_distant,
+        "reports": reports.measure,
     }
 )
 
