@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run check format install lock bench bench-handover chaos clean
+.PHONY: help demo test run check format install lock bench bench-growth bench-soak bench-handover chaos clean
 
 help:             ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile
@@ -30,6 +30,12 @@ format: install   ## rewrite the code in the house format
 
 bench: install    ## what is measured, as ratios to yardsticks: bench/results.md [ONLY=get,post QUICK=1]
 	$(BIN)/python -m bench.suite $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
+bench-growth: install ## of these, GET, POST and order to relay up to 5 million notifications [QUICK=1]
+	$(BIN)/python -m bench.suite --only growth $(if $(QUICK),--quick)
+
+bench-soak: install ## of these, memory at 300 orders a second [MINUTES=10 QUICK=1]
+	$(BIN)/python -m bench.suite --only soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(QUICK),--quick)
 
 bench-handover: install ## of these, order to relay alone [QUICK=1]
 	$(BIN)/python -m bench.suite --only handover $(if $(QUICK),--quick)

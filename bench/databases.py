@@ -74,14 +74,17 @@ class Databases:
         name = f"{template}_copy"
         self._as_superuser(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {ROLE} STRATEGY file_copy")
         try:
-            self._warm_up(name)
+            self.warm_up(name)
             yield name
         finally:
-            self._as_superuser(f"DROP DATABASE {name} WITH (FORCE)")
-            # The kernel and the server forget what is gone; nobody should pay for that in the next measurement.
-            self._as_superuser("CHECKPOINT")
+            self.drop(name)
 
-    def _warm_up(self, name: str) -> None:
+    def drop(self, name: str) -> None:
+        """Delete a database, whoever is connected to it."""
+        self._as_superuser(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self._as_superuser("CHECKPOINT")  # else the next measurement pays for writing what is left
+
+    def warm_up(self, name: str) -> None:
         """Read everything once: a service that has run for a day has its database in memory."""
         dsn = self._server.superuser_dsn.replace("@/postgres?", f"@/{name}?")
         asyncio.run(_execute(dsn, "CREATE EXTENSION IF NOT EXISTS pg_prewarm"))

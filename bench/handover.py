@@ -36,12 +36,12 @@ class Handover:
 class Handovers:
     """Runs against one service and one relay; no recipient gets two orders."""
 
-    def __init__(self, run: Run, service: Service, relay: RunningClockRelay) -> None:
+    def __init__(self, run: Run, service: Service, relay: RunningClockRelay, *, first: int = 1) -> None:
         self._run = run
         self._service = service
         self._relay = relay
         self._before, self._after = post_request(headers_of(service), _order()).split(NUMBER)
-        self._next = 1
+        self._next = first
         self.seen: list[Handover] = []
 
     def at(self, a_second: float, seconds: float) -> Handover:

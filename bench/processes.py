@@ -24,6 +24,24 @@ class CoresTaken:
         return {name: (_seconds(pid) - self._before[name]) / elapsed for name, pid in self._processes.items()}
 
 
+class CoresIdle:
+    """The cores that nobody takes from now on, those that wait for a disk included."""
+
+    def __init__(self) -> None:
+        self._before = _idle_seconds()
+        self._began_at = time.perf_counter()
+
+    def now(self) -> float:
+        """The mean since the beginning."""
+        return (_idle_seconds() - self._before) / (time.perf_counter() - self._began_at)
+
+
+def _idle_seconds() -> float:
+    """Of all cores together (proc(5): the fourth and fifth number are idle and iowait)."""
+    numbers = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    return (int(numbers[3]) + int(numbers[4])) / TICK
+
+
 def _seconds(pid: int) -> float:
     """Of processor time: of a process, its children that ended, and those that run."""
     try:

@@ -40,6 +40,7 @@ class Run:
     folder: Path
     databases: Databases
     length: Length
+    minutes: float = 10.0  # of soaking
     _services: int = 0
     _is_filled: bool = field(default=False)
 

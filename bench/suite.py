@@ -1,6 +1,10 @@
 """The benchmark suite: starts everything by itself, prints each figure as it comes, and writes results.md and .json.
 
-make bench [ONLY=get,post] [QUICK=1]
+    make bench [ONLY=get,post] [QUICK=1]
+    make bench-growth [QUICK=1]
+    make bench-soak [MINUTES=10]
+
+A section that is unsound says why, in its place; the exit code is then 1.
 """
 
 import argparse
@@ -13,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
 
-from bench import get_status, handover, post_order, reports, sending
+from bench import get_status, growth, handover, memory, post_order, reports, sending, soak, two_apis
 from bench.databases import Databases
 from bench.figure import Figure
 from bench.machine import conditions
@@ -34,8 +38,13 @@ SECTIONS: Mapping[str, Measure] = MappingProxyType(
         "sending": sending.measure,
         "sending-10ms": sending.measure_distant,
         "reports": reports.measure,
+        "memory": memory.measure,
+        "two-apis": two_apis.measure,
     }
 )
+# These take long, so only who names them gets them.
+MORE_SECTIONS: Mapping[str, Measure] = MappingProxyType({"growth": growth.measure, "soak": soak.measure})
+ALL_SECTIONS = {**SECTIONS, **MORE_SECTIONS}
 
 
 def main() -> int:
@@ -63,7 +72,7 @@ def _run_sections(options: argparse.Namespace, folder: Path) -> int:
         databases = Databases(folder / "database")
         databases.start()
         stack.callback(databases.stop)
-        run = Run(folder, databases, QUICK if options.quick else USUAL)
+        run = Run(folder, databases, QUICK if options.quick else USUAL, options.minutes)
         under = conditions(databases)
         for section in options.only:
             is_sound &= _run_section(run, section, results, under)
@@ -76,7 +85,7 @@ def _run_section(run: Run, section: str, results: Results, under: Mapping[str, s
     figures: Sequence[Figure] = ()
     unsound = ""
     try:
-        figures = SECTIONS[section](run)
+        figures = ALL_SECTIONS[section](run)
     except (Unsound, VarselError, RuntimeError) as error:
         unsound = str(error)
         print(f"bench: {section}: {error}", file=sys.stderr, flush=True)
@@ -86,8 +95,9 @@ def _run_section(run: Run, section: str, results: Results, under: Mapping[str, s
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--only", type=_sections, default=tuple(SECTIONS), help=f"some of {','.join(SECTIONS)}")
+    parser.add_argument("--only", type=_sections, default=tuple(SECTIONS), help=f"some of {','.join(ALL_SECTIONS)}")
     parser.add_argument("--quick", action="store_true", help="see that everything works; the numbers are worth little")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of soaking")
     parser.add_argument("--folder", type=Path, help="on the disk to measure (the system's place for temporary files)")
     return parser.parse_args()
 
@@ -95,8 +105,8 @@ def _options() -> argparse.Namespace:
 def _sections(text: str) -> tuple[str, ...]:
     names = tuple(word.strip() for word in text.split(","))
     for name in names:
-        if name not in SECTIONS:
-            raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(SECTIONS)}")
+        if name not in ALL_SECTIONS:
+            raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(ALL_SECTIONS)}")
     return names
 
 
