@@ -10,6 +10,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -81,7 +82,8 @@ class RequestSource:
 
     def __init__(self, errand: Errand) -> None:
         command = [sys.executable, "-m", "bench.request_source"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  # `log` closes it; a pipe would have to be read meanwhile
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=self._said)
         assert self._process.stdin is not None
         self._process.stdin.write(msgspec.json.encode(errand))
         self._process.stdin.close()
@@ -102,11 +104,11 @@ class RequestSource:
 
     def log(self) -> Log:
         """Wait for its end."""
-        assert self._process.stdout is not None
-        said = self._process.stdout.read()
-        self._process.stdout.close()
         if self._process.wait() != 0:
             raise Unsound("the generator of requests failed")
+        with self._said as file:
+            file.seek(0)
+            said = file.read()
         return msgspec.json.decode(said, type=Log)
 
 
