@@ -10,7 +10,7 @@ from bench.clock_relay import RunningClockRelay, clock_relay
 from bench.example_mail import example_mail
 from bench.figure import Figure, Yardstick, interleaved, percentile
 from bench.processes import CoresTaken
-from bench.request_source import Errand, Log, RequestSource
+from bench.request_log import Errand, Log, RequestSource
 from bench.run import Run, headers_of, say
 from bench.service import Service
 from bench.unsound import Unsound

@@ -12,7 +12,7 @@ from bench.fill import BLOCK, PICKS, order_id
 from bench.fresh_orders import wait_until_sent
 from bench.post_order import order_to
 from bench.processes import PeakMemory, resident
-from bench.request_source import Errand, Log, RequestSource
+from bench.request_log import Errand, Log, RequestSource
 from bench.run import Run, headers_of, say
 from bench.service import Service
 from bench.sink import sink

@@ -13,7 +13,7 @@ from bench.figure import Figure, number, percentile
 from bench.fresh_orders import wait_until_sent
 from bench.handover import FAST, NUMBER
 from bench.processes import resident
-from bench.request_source import Errand, RequestSource
+from bench.request_log import Errand, RequestSource
 from bench.run import Run, headers_of, say
 from bench.service import Service
 from bench.sink import sink

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 
 from bench.fill import BLOCK, ORDER_PREFIX, OWNER, PICKS
+from bench.unsound import Unsound
 from varsel.database.statements import statements
 
 PAGE = 1_000  # rows that the product reads at a time
@@ -60,7 +61,7 @@ def post_script(recipients: int) -> str:
 
 
 def _place_orders(recipients: int) -> Sequence[str]:
-    raise NotImplementedError("bench/yardstick_sql.py: say what the parameters of place_orders are")
+    raise Unsound("bench/yardstick_sql.py has to say what the parameters of place_orders are")
 
 
 def _place_order(recipients: int) -> Sequence[str]:
@@ -110,4 +111,10 @@ def _array(elements: Sequence[str]) -> str:
 
 
 def _filled_in(statement: str, expressions: Sequence[str]) -> str:
+    """The statement with its parameters replaced; fails loudly where the product's has become another one."""
+    wanted = {int(number) for number in _PARAMETER.findall(statement)}
+    if wanted != set(range(1, len(expressions) + 1)):
+        raise Unsound(
+            f"bench/yardstick_sql.py knows {len(expressions)} parameters of: {' '.join(statement.split())[:80]}"
+        )
     return _PARAMETER.sub(lambda match: expressions[int(match[1]) - 1], statement.rstrip(";")) + ";\n"
