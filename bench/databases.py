@@ -19,6 +19,7 @@ from varsel.database.migrate import migrate
 
 CONNECTIONS = 200
 MOST_BUFFERS = 2_000  # megabytes
+DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 STATEMENT_LIMIT = 3_600.0  # seconds; filling the largest database takes minutes
 
 
@@ -51,6 +52,11 @@ class Databases:
     def version(self) -> str:
         """As the server says it."""
         return str(self.fetch(DATABASE, "SHOW server_version")[0][0])
+
+    @property
+    def durability(self) -> str:
+        """What a commit waits for, as the server says it."""
+        return ", ".join(f"{name} {self.fetch(DATABASE, f'SHOW {name}')[0][0]}" for name in DURABLE)
 
     def dsn(self, name: str) -> str:
         """The product's way to a database."""

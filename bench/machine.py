@@ -26,6 +26,7 @@ def conditions(databases: Databases) -> Mapping[str, str]:
         "python": platform.python_version(),
         "postgresql": databases.version,
         "its sizes": ", ".join(f"{name} {value}" for name, value in databases.sizes.items()),
+        "its durability": databases.durability,
         "pgbench": _first_line([find_tool("pgbench"), "--version"]),
         "wrk": _wrk_version(),
         "postfix tools": _first_line([find_tool("postconf"), "-h", "mail_version"]),

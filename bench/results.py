@@ -24,17 +24,22 @@ Section = Mapping[str, Any]
 class Results:
     """`results.json`, and `results.md` made from it."""
 
-    def __init__(self, name: str, folder: Path = FOLDER) -> None:
+    def __init__(self, name: str, folder: Path = FOLDER, *, order: Sequence[str] = ()) -> None:
         self._json = folder / f"{name}.json"
         self._markdown = folder / f"{name}.md"
+        self._order = order
 
     def put(self, section: str, conditions: Mapping[str, str], figures: Sequence[Figure], unsound: str = "") -> None:
         """Replace a section; `unsound` says why it has no, or not all, figures."""
         sections = json.loads(self._json.read_text(encoding="utf-8")) if self._json.exists() else {}
         lines = [asdict(figure) | {"median": figure.median, "ratio": figure.ratio} for figure in figures]
         sections[section] = {"conditions": conditions, "figures": lines, "unsound": unsound}
+        sections = {name: sections[name] for name in sorted(sections, key=self._place)}
         self._json.write_text(json.dumps(sections, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         self._markdown.write_text(_written(sections), encoding="utf-8")
+
+    def _place(self, section: str) -> int:
+        return self._order.index(section) if section in self._order else len(self._order)
 
 
 def _written(sections: Mapping[str, Section]) -> str:

@@ -8,10 +8,13 @@ A section that is unsound says why, in its place; the exit code is then 1.
 """
 
 import argparse
+import os
 import shutil
 import signal
 import sys
 import tempfile
+import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,12 +24,15 @@ from bench import get_status, growth, handover, memory, post_order, reports, sen
 from bench.databases import Databases
 from bench.figure import Figure
 from bench.machine import conditions
+from bench.processes import CoresIdle
 from bench.results import Results
 from bench.run import QUICK, USUAL, Run, say
 from bench.tool import require_tools
 from bench.unsound import Unsound
-from varsel.errors import VarselError
 from varsel.logs import configure_logs
+
+LOOK = 1.0  # seconds
+DISTURBING = 0.1  # cores
 
 Measure = Callable[[Run], Sequence[Figure]]
 
@@ -66,7 +72,7 @@ def main() -> int:
 
 
 def _run_sections(options: argparse.Namespace, folder: Path) -> int:
-    results = Results("results-quick" if options.quick else "results")
+    results = Results("results-quick" if options.quick else "results", order=tuple(ALL_SECTIONS))
     is_sound = True
     with ExitStack() as stack:
         databases = Databases(folder / "database")
@@ -84,13 +90,29 @@ def _run_section(run: Run, section: str, results: Results, under: Mapping[str, s
     say(f"-- {section}")
     figures: Sequence[Figure] = ()
     unsound = ""
+    disturbance = _disturbance()
     try:
         figures = ALL_SECTIONS[section](run)
-    except (Unsound, VarselError, RuntimeError) as error:
+    except Unsound as error:
         unsound = str(error)
-        print(f"bench: {section}: {error}", file=sys.stderr, flush=True)
-    results.put(section, under, figures, unsound)
+    except Exception as error:
+        unsound = f"{type(error).__name__}: {error}"
+        traceback.print_exc()
+    if unsound:
+        print(f"bench: {section}: {unsound}", file=sys.stderr, flush=True)
+    results.put(section, {**under, **disturbance}, figures, unsound)
     return not unsound
+
+
+def _disturbance() -> Mapping[str, str]:
+    """What others take of the machine, where that is worth a word."""
+    idle = CoresIdle()
+    time.sleep(LOOK)
+    taken = (os.cpu_count() or 1) - idle.now()
+    if taken < DISTURBING:
+        return {}
+    say(f"careful: before this section begins, others take {taken:.2f} cores of this machine")
+    return {"others took": f"{taken:.2f} cores before it began"}
 
 
 def _options() -> argparse.Namespace:
