@@ -24,7 +24,7 @@ from bench import get_status, growth, handover, memory, post_order, reports, sen
 from bench.databases import Databases
 from bench.figure import Figure
 from bench.machine import conditions
-from bench.processes import CoresIdle
+from bench.processes import CoresIdle, CoresTaken
 from bench.results import Results
 from bench.run import QUICK, USUAL, Run, say
 from bench.tool import require_tools
@@ -106,9 +106,9 @@ def _run_section(run: Run, section: str, results: Results, under: Mapping[str, s
 
 def _disturbance() -> Mapping[str, str]:
     """What others take of the machine, where that is worth a word."""
-    idle = CoresIdle()
+    idle, ours = CoresIdle(), CoresTaken(ours=os.getpid())  # the server is our child
     time.sleep(LOOK)
-    taken = (os.cpu_count() or 1) - idle.now()
+    taken = (os.cpu_count() or 1) - idle.now() - ours.now()["ours"]
     if taken < DISTURBING:
         return {}
     say(f"careful: before this section begins, others take {taken:.2f} cores of this machine")

@@ -1,23 +1,24 @@
 """The product's own statements as scripts of pgbench: the one place that knows what each `$n` of them is.
 
-A statement is read from the product by its name. Where the product has the statement that reads or writes everything
-at once, that is taken, else those that it would be made of. When a statement's parameters change, so do the lines here.
+A statement is read from the product by its name. When its parameters change, so do the lines here.
 """
 
 import re
 from collections.abc import Sequence
+from uuid import UUID
 
 from bench.fill import BLOCK, ORDER_PREFIX, OWNER, PICKS
 from bench.unsound import Unsound
 from varsel.database.statements import statements
+from varsel.notifications.find import PAGE
+from varsel.orders.place import SMALL
 
-PAGE = 1_000  # rows that the product reads at a time
+TIME_TO_LIVE = "interval '48 hours'"
 ADDRESS = "mottaker{}@innbygger.no"
 SUBJECT = "Vedtak i saken din"
 BODY = "Hei! Vedtaket ligger klart i innboksen din. " * 20
 
 _PARAMETER = re.compile(r"\$(\d+)\b")
-_ZERO = "'00000000-0000-0000-0000-000000000000'::uuid"
 _FILLED_ORDER = f"('{ORDER_PREFIX}' || lpad((:n)::bigint::text, 12, '0'))::uuid"
 
 # An id as the product makes it: it ascends with time, so that indexes grow at their end. Microseconds and the client's
@@ -34,25 +35,21 @@ def get_script(recipients: int, blocks: int) -> str:
     """Read what GET reads of an order of this size, picked at random."""
     pick = PICKS[recipients]
     number = f"\\set n {BLOCK} * random(0, {blocks - 1}) + {pick.step} * random(0, {pick.count - 1}) + {pick.start}\n"
-    sql = statements("notifications")
-    if "email_pages_of_orders" in sql:
-        whole = [f"ARRAY[{_FILLED_ORDER}]", f"ARRAY['{OWNER}'::text]", f"ARRAY[{_ZERO}]", str(PAGE)]
-        return number + _filled_in(sql["email_pages_of_orders"], whole)
-    reference = _filled_in(sql["senders_reference_of_order"], [_FILLED_ORDER, f"'{OWNER}'::text"])
-    return number + reference + _filled_in(sql["notifications_of_order"], [_FILLED_ORDER, _ZERO, str(PAGE)])
+    wanted = [f"ARRAY[{_FILLED_ORDER}]", f"ARRAY['{OWNER}']", f"ARRAY['{UUID(int=0)}']", str(PAGE)]
+    return number + _filled_in(statements("notifications")["pages_of_orders"], wanted)
 
 
 def post_script(recipients: int) -> str:
     """Write what POST writes for an order of this size, in one commit."""
     sql = statements("orders")
-    if "place_orders" in sql:
-        return _filled_in(sql["place_orders"], _place_orders(recipients))
+    if recipients <= SMALL:
+        return _filled_in(sql["place_orders"], _place_orders(recipients, recipients))
     # All in one packet, so that the yardstick does not pay for going to and fro.
     return "\n".join(
         [
             "\\startpipeline",
             "BEGIN;",
-            _filled_in(sql["place_order"], _place_order(recipients)),
+            _filled_in(sql["place_orders"], _place_orders(recipients, 0)),
             _filled_in(sql["generate_notifications"], _generate_notifications(recipients)),
             "COMMIT;",
             "\\endpipeline\n",
@@ -60,24 +57,25 @@ def post_script(recipients: int) -> str:
     )
 
 
-def _place_orders(recipients: int) -> Sequence[str]:
-    raise Unsound("bench/yardstick_sql.py has to say what the parameters of place_orders are")
-
-
-def _place_order(recipients: int) -> Sequence[str]:
+def _place_orders(recipients: int, notifications: int) -> Sequence[str]:
+    """One order, with as many of its notifications as this statement makes."""
     return [
-        _NEW_ORDER,
-        f"'{OWNER}'",
-        "NULL",
-        "now()",
-        "'Processed'",
-        "'Email'",
-        *["NULL"] * 4,
-        f"'{_recipients_json(recipients)}'::json",
-        "'noreply@varsel.test'",
-        f"'{SUBJECT}'",
-        f"'{BODY}'",
-        "'Plain'",
+        f"ARRAY[{_NEW_ORDER}]",
+        f"ARRAY['{OWNER}']",
+        "ARRAY[NULL]",
+        "ARRAY[now()]",
+        "ARRAY['Processed']",
+        "ARRAY['Email']",
+        *["ARRAY[NULL]"] * 4,
+        f"ARRAY['{_recipients_json(recipients)}']",
+        "ARRAY['noreply@varsel.test']",
+        f"ARRAY['{SUBJECT}']",
+        f"ARRAY['{BODY}']",
+        "ARRAY['Plain']",
+        f"array_fill({_NEW_ORDER}, ARRAY[{notifications}])",
+        _new_ids(notifications),
+        _addresses(notifications),
+        TIME_TO_LIVE,
     ]
 
 
@@ -87,13 +85,17 @@ def _generate_notifications(recipients: int) -> Sequence[str]:
         _NEW_ORDER,
         f"'{OWNER}'",
         "false",
-        "now() + interval '48 hours'",
+        f"now() + {TIME_TO_LIVE}",
         _new_ids(recipients),
-        _array([ADDRESS.format(number) for number in range(recipients)]),
+        _addresses(recipients),
         nothing,
         nothing,
         _array(["New"] * recipients),
     ]
+
+
+def _addresses(count: int) -> str:
+    return _array([ADDRESS.format(number) for number in range(count)])
 
 
 def _recipients_json(recipients: int) -> str:

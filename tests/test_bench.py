@@ -36,9 +36,10 @@ async def test_the_yardstick_of_get_reads_all_notifications_of_an_order(pool: Po
         await pool.execute(statement.format(first=0, last=BLOCK - 1))
     number = PICKS[size].start + PICKS[size].step * (PICKS[size].count - 1)
 
-    *_, rows = [await pool.fetch(statement) for statement in sql_of(get_script(size, 1), n=number)]
+    [page] = [await pool.fetchrow(statement) for statement in sql_of(get_script(size, 1), n=number)]
 
-    assert len(rows) == size
+    assert page is not None
+    assert len(page["ids"]) == size
     assert await pool.fetchval("SELECT count(*) FROM notifications WHERE order_id = $1", order_id(number)) == size
 
 
