@@ -1,12 +1,12 @@
 """GET of an order's notifications, beside pgbench reading the same rows by the same SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from bench.figure import Figure, Yardstick, interleaved
 from bench.fill import BLOCK, PICKS, order_id
 from bench.loaded import Loaded
 from bench.pgbench import Pgbench
-from bench.run import Run, headers_of, say
+from bench.run import Run, headers_of
 from bench.service import Service
 from bench.unsound import Unsound
 from bench.wrk import Load, get_load
@@ -17,15 +17,12 @@ SIZES = (1, 10, 1_000)  # notifications of the orders that are asked for
 WARM_UP = 1.0  # seconds
 
 
-def measure(run: Run) -> Sequence[Figure]:
+def measure(run: Run) -> Iterator[Figure]:
     """One figure for each size."""
-    figures = []
     with run.filled() as database, run.service(database, "--role", "api") as service:
         for size in SIZES:
             _check_answer(service, size)
-            figures.append(_measure_size(run, database, service, size))
-            say(figures[-1])
-    return figures
+            yield _measure_size(run, database, service, size)
 
 
 def _measure_size(run: Run, database: str, service: Service, size: int) -> Figure:

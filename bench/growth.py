@@ -27,7 +27,7 @@ ADDED = "DELETE FROM orders WHERE id >= '01910000-0000-7000-8000-000000000000'"
 Rate = Callable[[], float]
 
 
-def measure(run: Run) -> Sequence[Figure]:
+def measure(run: Run) -> Iterator[Figure]:
     """The yardstick of each figure is the smallest size."""
     sizes = QUICK_BLOCKS if run.length.short else BLOCKS
     names = {blocks: f"grown_{blocks}" for blocks in sizes}
@@ -36,13 +36,14 @@ def measure(run: Run) -> Sequence[Figure]:
         fill(run.databases, name, blocks)
         run.databases.warm_up(name)
     try:
-        return [*_handovers(run, names), *_requests(run, names)]
+        yield from _handovers(run, names)
+        yield from _requests(run, names)
     finally:
         for name in names.values():
             run.databases.drop(name)
 
 
-def _handovers(run: Run, names: Mapping[int, str]) -> Sequence[Figure]:
+def _handovers(run: Run, names: Mapping[int, str]) -> Iterator[Figure]:
     seconds = run.length.shorter(10, 3)
     with clock_relay() as relay, _services(run, names, "all", relay.port) as services:
         handovers = {
@@ -53,17 +54,16 @@ def _handovers(run: Run, names: Mapping[int, str]) -> Sequence[Figure]:
             return percentile(handovers[blocks].at(SLOW, seconds).from_post, 50) * 1e3
 
         rates: dict[int, Rate] = {blocks: lambda blocks=blocks: p50(blocks) for blocks in names}  # type: ignore[misc]
-        figures = _figures(run, "order to relay, p50", "ms", rates)
+        yield from _figures(run, "order to relay, p50", "ms", rates)
     _forget_added(run, names)
-    return figures
 
 
-def _requests(run: Run, names: Mapping[int, str]) -> Sequence[Figure]:
+def _requests(run: Run, names: Mapping[int, str]) -> Iterator[Figure]:
     with _services(run, names, "api", None) as services:
         gets = {blocks: _get(run, blocks, service) for blocks, service in services.items()}
-        figures = _figures(run, f"GET {NOTIFICATIONS}", "requests/s", gets)
+        yield from _figures(run, f"GET {NOTIFICATIONS}", "requests/s", gets)
         posts = {blocks: _post(run, names[blocks], service) for blocks, service in services.items()}
-        return [*figures, *_figures(run, "POST 1", "orders/s", posts)]
+        yield from _figures(run, "POST 1", "orders/s", posts)
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def _forget_added(run: Run, names: Mapping[int, str]) -> None:
 def _figures(run: Run, what: str, unit: str, rates: Mapping[int, Rate]) -> Sequence[Figure]:
     rounds = interleaved(run.length.rounds, *rates.values())
     yardstick = Yardstick(f"{min(rates) * BLOCK_NOTIFICATIONS:,} notifications", rounds[0])
-    figures = [
+    return [
         Figure(
             f"{what}, {blocks * BLOCK_NOTIFICATIONS:,} notifications",
             unit,
@@ -113,6 +113,3 @@ def _figures(run: Run, what: str, unit: str, rates: Mapping[int, Rate]) -> Seque
         )
         for blocks, values in zip(rates, rounds, strict=True)
     ]
-    for figure in figures:
-        say(figure)
-    return figures

@@ -1,7 +1,7 @@
 """Order to relay: from POST to the relay's 250, one order at a time and at 300 a second."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from bench.clock_relay import RunningClockRelay, clock_relay
 from bench.example_mail import example_mail
 from bench.figure import Figure, Yardstick, interleaved, percentile
 from bench.processes import CoresTaken
-from bench.request_log import Errand, Log, RequestSource
-from bench.run import Run, headers_of, say
+from bench.request_log import Errand, Log, request_source
+from bench.run import Run, headers_of
 from bench.service import Service
 from bench.unsound import Unsound
 from bench.wrk import order_of, post_request
@@ -37,9 +37,9 @@ class Handovers:
     """Runs against one service and one relay; no recipient gets two orders."""
 
     def __init__(self, run: Run, service: Service, relay: RunningClockRelay, *, first: int = 1) -> None:
-        self._run = run
+        self.run = run
         self._service = service
-        self._relay = relay
+        self.relay = relay
         self._before, self._after = post_request(headers_of(service), _order()).split(NUMBER)
         self._next = first
         self.seen: list[Handover] = []
@@ -49,8 +49,9 @@ class Handovers:
         port = int(self._service.url.rpartition(":")[2])
         errand = Errand(port, self._before, self._after, a_second, seconds, first=self._next)
         self._next += round(a_second * seconds) + 1
-        cores = CoresTaken(varsel=self._service.pid, postgres=self._run.databases.pid, relay=self._relay.pid)
-        log = RequestSource(errand).log().check()
+        cores = CoresTaken(varsel=self._service.pid, postgres=self.run.databases.pid, relay=self.relay.pid)
+        with request_source(errand) as source:
+            log = source.log().check()
         seen = _joined(log, self._arrivals(log), {**cores.now(), "generator": log.cores})
         self.seen.append(seen)
         return seen
@@ -58,7 +59,7 @@ class Handovers:
     def _arrivals(self, log: Log) -> Mapping[str, float]:
         deadline = time.monotonic() + ARRIVAL_LIMIT
         while True:
-            taken_at = self._relay.taken_at()
+            taken_at = self.relay.taken_at()
             missing = sum(_address(asked.number) not in taken_at for asked in log.asked)
             if not missing:
                 return taken_at
@@ -67,42 +68,36 @@ class Handovers:
             time.sleep(0.1)
 
 
-def measure(run: Run) -> Sequence[Figure]:
+def measure(run: Run) -> Iterator[Figure]:
     """The two rates, on one service."""
     with run.filled() as database, clock_relay() as relay:
         message = example_mail(run, database)
         with run.service(database, "--role", "all", relay_port=relay.port) as service:
             handovers = Handovers(run, service, relay)
             handovers.at(SLOW, 2.0)  # the first orders of all
-            seconds = run.length.shorter(15, 4)
-            figures = _figures(run, "one at a time", handovers, SLOW, seconds, relay.port, message)
-            seconds = run.length.shorter(20, 4)
-            return [*figures, *_figures(run, f"{FAST:.0f}/s", handovers, FAST, seconds, relay.port, message)]
+            yield from _figures(handovers, "one at a time", SLOW, run.length.shorter(15, 4), message)
+            yield from _figures(handovers, f"{FAST:.0f}/s", FAST, run.length.shorter(20, 4), message)
 
 
-def _figures(
-    run: Run, what: str, handovers: Handovers, a_second: float, seconds: float, port: int, message: Path
-) -> Sequence[Figure]:
+def _figures(handovers: Handovers, what: str, a_second: float, seconds: float, message: Path) -> Sequence[Figure]:
     handovers.seen.clear()
     bare: list[Sequence[float]] = []
 
     def bare_p50() -> float:
+        port = handovers.relay.port
         bare.append(bare_transactions(port, message, a_second=SLOW, seconds=seconds / 2))
         return _ms(bare[-1], 50)
 
-    interleaved(run.length.rounds, lambda: _ms(handovers.at(a_second, seconds).from_post, 50), bare_p50)
+    interleaved(handovers.run.length.rounds, lambda: _ms(handovers.at(a_second, seconds).from_post, 50), bare_p50)
     seen = handovers.seen
     cores = ", ".join(f"{name} {value:.2f}" for name, value in seen[-1].cores.items())
-    figures = [
+    return [
         _figure(f"{what}, POST to 250, p50", [h.from_post for h in seen], bare, 50, cores=cores),
         _figure(f"{what}, POST to 250, p99", [h.from_post for h in seen], bare, 99, orders=str(len(seen[0].answers))),
         _figure(f"{what}, 202 to 250, p50", [h.from_answer for h in seen], bare, 50),
         _figure(f"{what}, POST to 202, p50", [h.answers for h in seen], None, 50),
         _figure(f"{what}, POST to 202, p95", [h.answers for h in seen], None, 95),
     ]
-    for figure in figures:
-        say(figure)
-    return figures
 
 
 def _figure(

@@ -2,7 +2,7 @@
 
 import http.client
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,8 +12,8 @@ from bench.fill import BLOCK, PICKS, order_id
 from bench.fresh_orders import wait_until_sent
 from bench.post_order import order_to
 from bench.processes import PeakMemory, resident
-from bench.request_log import Errand, Log, RequestSource
-from bench.run import Run, headers_of, say
+from bench.request_log import Errand, Log, request_source
+from bench.run import Run, headers_of
 from bench.service import Service
 from bench.sink import sink
 from bench.unsound import Unsound
@@ -26,25 +26,24 @@ LONGEST = 900.0  # seconds of probing
 CHUNK = 65_536  # bytes
 
 
-def measure(run: Run) -> Sequence[Figure]:
+def measure(run: Run) -> Iterator[Figure]:
     """Peaks of processes that have just started, so that none carries what another load left."""
     with run.filled() as database, sink() as target:
-        figures = [_idle(run, database, target.port)]
+        yield _idle(run, database, target.port)
         for what, load in _loads(run).items():
             with run.service(database, "--role", "all", relay_port=target.port) as service:
-                figures.append(_under(run, what, service, load))
+                yield _under(run, what, service, load)
             wait = run.service(database, "--role", "worker", relay_port=target.port)
             with wait:  # what POST left is sent, so that the next service starts with nothing to do
                 wait_until_sent(run.databases, database)
         with run.service(database, "--role", "all", relay_port=target.port) as service:
-            figures += LargeOrder(run, database, service, run.length.many).measure()
-    return figures
+            yield from LargeOrder(run, database, service, run.length.many).measure()
 
 
 def _idle(run: Run, database: str, relay_port: int) -> Figure:
     with run.service(database, "--role", "all", relay_port=relay_port) as service:
         time.sleep(SETTLE)
-        return _said(Figure("idle", "MB", [resident(service.pid)], better="less"))
+        return Figure("idle", "MB", [resident(service.pid)], better="less")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def _under(run: Run, what: str, service: Service, load: _Load) -> Figure:
     peak = PeakMemory(service.pid)
     answers = Load(service.url, script, run.folder, connections=connections).run(run.length.seconds)
     beside = {"answers/s": number(answers.rate)}
-    return _said(Figure(what, "MB", [peak.megabytes()], better="less", beside=beside))
+    return Figure(what, "MB", [peak.megabytes()], better="less", beside=beside)
 
 
 class LargeOrder:
@@ -86,31 +85,32 @@ class LargeOrder:
         self._headers = headers_of(service)
         self._port = int(service.url.rpartition(":")[2])
 
-    def measure(self) -> Sequence[Figure]:
+    def measure(self) -> Iterator[Figure]:
         """All figures of the order."""
         name = f"1 order of {self._recipients:,}"
         before = resident(self._service.pid)
-        prober = RequestSource(self._probe())
-        time.sleep(1.0)
-        marks = [time.perf_counter()]
-        order, posted = self._post()
-        marks.append(time.perf_counter())
+        with request_source(self._probe()) as prober:
+            time.sleep(1.0)  # until the others ask
+            marks = [time.perf_counter()]
+            order, posted = self._post()
+            marks.append(time.perf_counter())
+            sent = self._send()
+            marks.append(time.perf_counter())
+            got = self._get(order)
+            marks.append(time.perf_counter())
+            prober.stop()
+            log = prober.log()
+        steps = {"POST": posted, "sending": sent, "GET": got.peak}
+        for (step, peak), span in zip(steps.items(), pairwise(marks), strict=True):
+            yield from _step(f"{name}, {step}", span[1] - span[0], peak, before, _worst(log, *span))
+        yield Figure(f"{name}, GET, first byte", "ms", [got.first_byte * 1e3], better="less")
+        yield Figure(f"{name}, GET, growth", "MB", [got.peak - got.before], better="less", beside=got.beside)
+
+    def _send(self) -> float:
+        """The peak until all mails are recorded as sent."""
         peak = PeakMemory(self._service.pid)
         wait_until_sent(self._run.databases, self._database)
-        sent = peak.megabytes()
-        marks.append(time.perf_counter())
-        got = self._get(order)
-        marks.append(time.perf_counter())
-        prober.stop()
-        log = prober.log()
-        worst = [_worst(log, *span) for span in pairwise(marks)]
-        return [
-            *_step(f"{name}, POST", marks[1] - marks[0], posted, before, worst[0]),
-            *_step(f"{name}, sending", marks[2] - marks[1], sent, before, worst[1]),
-            *_step(f"{name}, GET", marks[3] - marks[2], got.peak, before, worst[2]),
-            _said(Figure(f"{name}, GET, first byte", "ms", [got.first_byte * 1e3], better="less")),
-            _said(Figure(f"{name}, GET, growth", "MB", [got.peak - got.before], better="less", beside=got.beside)),
-        ]
+        return peak.megabytes()
 
     def _probe(self) -> Errand:
         """Ask for a small order, as others do."""
@@ -161,9 +161,9 @@ class _Got:
 
 def _step(what: str, seconds: float, peak: float, before: float, worst: float) -> Sequence[Figure]:
     return [
-        _said(Figure(what, "s", [seconds], better="less")),
-        _said(Figure(f"{what}, peak", "MB", [peak], better="less", beside={"before the order": number(before)})),
-        _said(Figure(f"{what}, others' worst answer", "ms", [worst * 1e3], better="less")),
+        Figure(what, "s", [seconds], better="less"),
+        Figure(f"{what}, peak", "MB", [peak], better="less", beside={"before the order": number(before)}),
+        Figure(f"{what}, others' worst answer", "ms", [worst * 1e3], better="less"),
     ]
 
 
@@ -173,8 +173,3 @@ def _worst(log: Log, begin: float, end: float) -> float:
         raise Unsound("others got no 200 while the large order was at work")
     during = (asked for asked in log.asked if asked.asked_at < end and asked.answered_at > begin)
     return max((asked.answered_at - asked.asked_at for asked in during), default=0.0)
-
-
-def _said(figure: Figure) -> Figure:
-    say(figure)
-    return figure

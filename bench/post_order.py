@@ -1,11 +1,11 @@
 """POST of an order, answered when it is durable, beside pgbench writing the same rows by the same SQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from bench.figure import Figure, Yardstick, interleaved
 from bench.loaded import Loaded
 from bench.pgbench import Pgbench
-from bench.run import Run, headers_of, say
+from bench.run import Run, headers_of
 from bench.service import Service
 from bench.wrk import Load, order_of, post_load
 from bench.yardstick_sql import ADDRESS, BODY, SUBJECT, post_script
@@ -20,14 +20,11 @@ def order_to(recipients: int) -> Mapping[str, object]:
     return order_of([ADDRESS.format(number) for number in range(recipients)], SUBJECT, BODY)
 
 
-def measure(run: Run) -> Sequence[Figure]:
+def measure(run: Run) -> Iterator[Figure]:
     """One figure for each size."""
-    figures = []
     for size in SIZES:
         with run.filled() as database, run.service(database, "--role", "api") as service:
-            figures.append(_measure_size(run, database, service, size))
-            say(figures[-1])
-    return figures
+            yield _measure_size(run, database, service, size)
 
 
 def _measure_size(run: Run, database: str, service: Service, size: int) -> Figure:

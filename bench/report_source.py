@@ -1,7 +1,7 @@
 """A relay that has many delivery reports to hand over: RFC 3464, half delivered, half failed, each to its return path.
 
 A process of its own. On its stdin it takes an `Errand` as JSON; when all reports are written it prints a line, and
-begins; at the end it prints a `Log`:
+begins at the end of its stdin; then it prints a `Log`:
 
     python -m bench.report_source < errand.json
 """
@@ -12,8 +12,8 @@ import sys
 import time
 from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,27 +63,26 @@ class Log(msgspec.Struct, frozen=True):
         return self
 
 
-class ReportSource:
-    """The process; it has all its reports written when this is made."""
+@contextmanager
+def report_source(errand: Errand) -> Iterator[Callable[[], Log]]:
+    """Have all reports written; calling what this yields hands them over, and returns when the last one is answered."""
+    command = [sys.executable, "-m", "bench.report_source"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin, stdout = process.stdin, process.stdout
 
-    def __init__(self, errand: Errand) -> None:
-        command = [sys.executable, "-m", "bench.report_source"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._stdin, self._stdout = self._process.stdin, self._process.stdout
-        self._stdin.write(msgspec.json.encode(errand) + b"\n")
-        self._stdin.flush()
-        self._stdout.readline()
+        def hand_over() -> Log:
+            stdin.close()
+            return msgspec.json.decode(stdout.read(), type=Log)
 
-    def run(self) -> Log:
-        """Hand all over; returns when the last one is answered."""
-        self._stdin.close()
-        said = self._stdout.read()
-        self._stdout.close()
-        if self._process.wait() != 0:
-            raise Unsound("the generator of reports failed")
-        return msgspec.json.decode(said, type=Log)
+        try:
+            stdin.write(msgspec.json.encode(errand) + b"\n")
+            stdin.flush()
+            stdout.readline()
+            yield hand_over
+        finally:
+            process.kill()
 
 
 def write_report(mail: bytes, return_path: str, series: int, number: int) -> bytes:

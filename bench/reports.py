@@ -1,6 +1,7 @@
 """Delivery reports taken a second, each recorded before its 250, beside smtp-source into a sink that keeps nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.chaos_fleet import free_ports
@@ -8,25 +9,25 @@ from bench.example_mail import example_mail
 from bench.figure import Figure, Yardstick, interleaved, number
 from bench.fresh_orders import place_sent_orders, statuses_of
 from bench.processes import CoresTaken, PeakMemory
-from bench.report_source import Errand, ReportSource, key_in_words, write_report
-from bench.run import Run, say
+from bench.report_source import Errand, key_in_words, report_source, write_report
+from bench.run import Run
 from bench.service import Service
 from bench.sink import SESSIONS, sink, source_rate
 from bench.unsound import Unsound
 from varsel.database.statements import statements
 
 
+@dataclass(slots=True)
 class Taking:
     """The product's rate, and what it took."""
 
-    def __init__(self, run: Run, database: str, worker: Service, port: int, mail: Path) -> None:
-        self._run = run
-        self._database = database
-        self._worker = worker
-        self._port = port
-        self._mail = mail
-        self._series = 0x100  # no other section's
-        self.beside: dict[str, str] = {}
+    run: Run
+    database: str
+    worker: Service
+    port: int  # of its listener
+    mail: Path  # whose headers the reports carry
+    series: int = 0x100  # no other section's
+    beside: dict[str, str] = field(default_factory=dict)
 
     def rate(self, count: int) -> float:
         """Reports a second, on as many notifications that wait for them.
@@ -34,27 +35,29 @@ class Taking:
         Raises:
             Unsound: not every one moved its status.
         """
-        databases = self._run.databases
-        self._series += 1
-        place_sent_orders(databases, self._database, self._series, count)
-        [key] = databases.fetch(self._database, statements("return_path_keys")["keys_newest_first"])
-        errand = Errand(self._port, self._series, count, key_in_words(key["secret"]), str(self._mail))
-        source = ReportSource(errand)
-        cores, peak = CoresTaken(varsel=self._worker.pid, postgres=databases.pid), PeakMemory(self._worker.pid)
-        log = source.run()
-        taken = {**cores.now(), "generator": log.cores}
+        databases = self.run.databases
+        self.series += 1
+        place_sent_orders(databases, self.database, self.series, count)
+        with report_source(self._errand(count)) as hand_over:
+            cores, peak = CoresTaken(varsel=self.worker.pid, postgres=databases.pid), PeakMemory(self.worker.pid)
+            log = hand_over()
+            taken = {**cores.now(), "generator": log.cores}
         self.beside = {
             "cores": ", ".join(f"{name} {value:.2f}" for name, value in taken.items()),
             "peak MB": number(peak.megabytes()),
         }
-        statuses = statuses_of(databases, self._database, self._series, count)
         log.check(count)
+        statuses = statuses_of(databases, self.database, self.series, count)
         if statuses != {"Delivered": count // 2, "Failed_Bounced": count // 2}:
             raise Unsound(f"{count} reports were answered 250, and the statuses are {statuses}")
         return count / log.seconds
 
+    def _errand(self, count: int) -> Errand:
+        [key] = self.run.databases.fetch(self.database, statements("return_path_keys")["keys_newest_first"])
+        return Errand(self.port, self.series, count, key_in_words(key["secret"]), str(self.mail))
 
-def measure(run: Run) -> Sequence[Figure]:
+
+def measure(run: Run) -> Iterator[Figure]:
     """One figure."""
     count = run.length.mails
     [port] = free_ports(1)
@@ -71,9 +74,7 @@ def measure(run: Run) -> Sequence[Figure]:
                 lambda: source_rate(target.port, count, message, lmtp=True),
             )
     yardstick = Yardstick(f"smtp-source -L -d -s {SESSIONS}", yardsticks)
-    figure = Figure(f"{count:,} delivery reports", "reports/s", values, yardstick, beside=taking.beside)
-    say(figure)
-    return [figure]
+    yield Figure(f"{count:,} delivery reports", "reports/s", values, yardstick, beside=taking.beside)
 
 
 def _example_report(run: Run, mail: Path) -> Path:

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO
 
 import msgspec
 
@@ -62,20 +64,11 @@ class Log(msgspec.Struct, frozen=True):
 
 
 class RequestSource:
-    """The process, which begins at once."""
+    """The process, as the one sees it that started it."""
 
-    def __init__(self, errand: Errand) -> None:
-        command = [sys.executable, "-m", "bench.request_source"]
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115  # `log` closes it; a pipe would have to be read meanwhile
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=self._said)
-        assert self._process.stdin is not None
-        self._process.stdin.write(msgspec.json.encode(errand))
-        self._process.stdin.close()
-
-    @property
-    def pid(self) -> int:
-        """Its process."""
-        return self._process.pid
+    def __init__(self, process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+        self._process = process
+        self._said = said
 
     @property
     def is_running(self) -> bool:
@@ -90,7 +83,20 @@ class RequestSource:
         """Wait for its end."""
         if self._process.wait() != 0:
             raise Unsound("the generator of requests failed")
-        with self._said as file:
-            file.seek(0)
-            said = file.read()
-        return msgspec.json.decode(said, type=Log)
+        self._said.seek(0)
+        return msgspec.json.decode(self._said.read(), type=Log)
+
+
+@contextmanager
+def request_source(errand: Errand) -> Iterator[RequestSource]:
+    """Run an errand, which begins at once, and end it with the block."""
+    command = [sys.executable, "-m", "bench.request_source"]
+    # A file, because a pipe would have to be read while the errand runs.
+    with tempfile.TemporaryFile() as said, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said) as process:
+        assert process.stdin is not None
+        process.stdin.write(msgspec.json.encode(errand))
+        process.stdin.close()
+        try:
+            yield RequestSource(process, said)
+        finally:
+            process.kill()

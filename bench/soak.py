@@ -7,13 +7,13 @@ The first third is for warming up: the last third is held against the one in the
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bench.figure import Figure, number, percentile
 from bench.fresh_orders import wait_until_sent
 from bench.handover import FAST, NUMBER
 from bench.processes import resident
-from bench.request_log import Errand, RequestSource
+from bench.request_log import Errand, RequestSource, request_source
 from bench.run import Run, headers_of, say
 from bench.service import Service
 from bench.sink import sink
@@ -24,20 +24,19 @@ SAMPLE = 10.0  # seconds
 GROWTH = 0.02  # of the middle third's memory that the last third may have more, and still be flat
 
 
-def measure(run: Run) -> Sequence[Figure]:
+def measure(run: Run) -> Iterator[Figure]:
     """One figure, and whether memory is flat."""
     with (
         run.filled() as database,
         sink() as target,
         run.service(database, "--role", "all", relay_port=target.port) as service,
+        request_source(_errand(service, run.minutes * 60)) as source,
     ):
-        source = RequestSource(_errand(service, run.minutes * 60))
         samples = _samples(service, source)
-        log = source.log().check()
+        log = source.log()
         wait_until_sent(run.databases, database)
-    figure = _judged(samples, f"{FAST:.0f} orders/s for {run.minutes:g} minutes", percentile(log.latencies, 95))
-    say(figure)
-    return [figure]
+    yield _judged(samples, f"{FAST:.0f} orders/s for {run.minutes:g} minutes", percentile(log.latencies, 95))
+    log.check()  # after the figure, which a generator that was late spoils little
 
 
 def _errand(service: Service, seconds: float) -> Errand:

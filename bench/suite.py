@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
@@ -34,7 +34,7 @@ from varsel.logs import configure_logs
 LOOK = 1.0  # seconds
 DISTURBING = 0.1  # cores
 
-Measure = Callable[[Run], Sequence[Figure]]
+Measure = Callable[[Run], Iterator[Figure]]
 
 SECTIONS: Mapping[str, Measure] = MappingProxyType(
     {
@@ -88,11 +88,13 @@ def _run_sections(options: argparse.Namespace, folder: Path) -> int:
 def _run_section(run: Run, section: str, results: Results, under: Mapping[str, str]) -> bool:
     """Whether all its figures are there. What spoils one section says nothing about the next."""
     say(f"-- {section}")
-    figures: Sequence[Figure] = ()
+    figures = []
     unsound = ""
     disturbance = _disturbance()
     try:
-        figures = ALL_SECTIONS[section](run)
+        for figure in ALL_SECTIONS[section](run):
+            say(figure)
+            figures.append(figure)
     except Unsound as error:
         unsound = str(error)
     except Exception as error:

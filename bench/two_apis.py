@@ -1,13 +1,13 @@
 """Two API processes against one on the same database, and what the limit is."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bench import get_status, post_order
 from bench.figure import Figure, Yardstick, interleaved
 from bench.post_order import order_to
 from bench.processes import CoresIdle, CoresTaken
-from bench.run import Run, headers_of, say
+from bench.run import Run, headers_of
 from bench.service import Service
 from bench.wrk import Load, answers_of, get_load, post_load
 
@@ -38,12 +38,10 @@ class Pair:
         return sum(answer.rate for answer in answers)
 
 
-def measure(run: Run) -> Sequence[Figure]:
+def measure(run: Run) -> Iterator[Figure]:
     """GET and POST; the yardstick is one API."""
-    return [
-        _measure_load(run, f"GET {NOTIFICATIONS}, two APIs", "requests/s", get_status.CONNECTIONS, _get),
-        _measure_load(run, "POST 1, two APIs", "orders/s", post_order.CONNECTIONS, _post),
-    ]
+    yield _measure_load(run, f"GET {NOTIFICATIONS}, two APIs", "requests/s", get_status.CONNECTIONS, _get)
+    yield _measure_load(run, "POST 1, two APIs", "orders/s", post_order.CONNECTIONS, _post)
 
 
 def _get(run: Run, headers: Mapping[str, str], number: int) -> str:
@@ -71,9 +69,7 @@ def _measure_load(
             load.run(1.0)
         pair = Pair(run, loads, services)
         both, alone = interleaved(run.length.rounds, lambda: pair.rate_of(2), lambda: pair.rate_of(1))
-    figure = Figure(what, unit, both, Yardstick("one API", alone), beside=pair.limits)
-    say(figure)
-    return figure
+    return Figure(what, unit, both, Yardstick("one API", alone), beside=pair.limits)
 
 
 def _limit(taken: Mapping[str, float], names: Sequence[str], idle: float) -> str:
