@@ -14,7 +14,7 @@ from bench.service import STOP_LIMIT, Service
 APIS = 2
 WORKERS = 2
 SMTP_CONNECTIONS = 8  # of each worker
-IN_FLIGHT = 2 * SMTP_CONNECTIONS  # mails that one worker may have handed over and not recorded
+IN_FLIGHT = 3 * SMTP_CONNECTIONS  # mails that one worker may have handed over and not recorded
 # Below the range from which the kernel takes ports for clients: none may sit on ours while a service restarts.
 PORTS = range(21_000, 29_000)
 LOOK = 0.02  # seconds between two looks at the processes

@@ -3,6 +3,7 @@
 A statement is read from the product by its name. When its parameters change, so do the lines here.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from uuid import UUID
@@ -13,6 +14,7 @@ from varsel.database.statements import statements
 from varsel.notifications.find import PAGE
 from varsel.orders.place import SMALL
 
+NEW, NOW = "~new~", "~now~"
 TIME_TO_LIVE = "interval '48 hours'"
 ADDRESS = "mottaker{}@innbygger.no"
 SUBJECT = "Vedtak i saken din"
@@ -59,24 +61,36 @@ def post_script(recipients: int) -> str:
 
 def _place_orders(recipients: int, notifications: int) -> Sequence[str]:
     """One order, with as many of its notifications as this statement makes."""
-    return [
-        f"ARRAY[{_NEW_ORDER}]",
-        f"ARRAY['{OWNER}']",
-        "ARRAY[NULL]",
-        "ARRAY[now()]",
-        "ARRAY['Processed']",
-        "ARRAY['Email']",
-        *["ARRAY[NULL]"] * 4,
-        f"ARRAY['{_recipients_json(recipients)}']",
-        "ARRAY['noreply@varsel.test']",
-        f"ARRAY['{SUBJECT}']",
-        f"ARRAY['{BODY}']",
-        "ARRAY['Plain']",
-        f"array_fill({_NEW_ORDER}, ARRAY[{notifications}])",
-        _new_ids(notifications),
-        _addresses(notifications),
-        TIME_TO_LIVE,
+    order = {
+        "id": f"{NEW}000000000000",
+        "owner": OWNER,
+        "senders_reference": None,
+        "requested_send_time": NOW,
+        "status": "Processed",
+        "channel": "Email",
+        "ignore_reservation": None,
+        "resource_id": None,
+        "resource_action": None,
+        "condition_endpoint": None,
+        "recipients": [{"email_address": ADDRESS.format(number)} for number in range(recipients)],
+        "from_address": "noreply@varsel.test",
+        "subject": SUBJECT,
+        "body": BODY,
+        "content_type": "Plain",
+    }
+    its_notifications = [
+        {"order_id": order["id"], "id": f"{NEW}{number + 1:012}", "recipient_address": ADDRESS.format(number)}
+        for number in range(notifications)
     ]
+    return [_json([order]), _json(its_notifications), TIME_TO_LIVE]
+
+
+def _json(rows: Sequence[object]) -> str:
+    """With the ids and the time put in by two replacements, far cheaper than to make each by itself.
+
+    The spaces that json.dumps puts behind colons keep pgbench from taking what follows for its variables.
+    """
+    return f"replace(replace('{json.dumps(rows)}', '{NEW}', {_NEW_PREFIX}), '{NOW}', now()::text)::json"
 
 
 def _generate_notifications(recipients: int) -> Sequence[str]:

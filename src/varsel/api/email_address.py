@@ -47,7 +47,9 @@ def _is_valid(address: str, *, is_internal: bool) -> bool:
 
 
 def _is_below(domain: str, internal_domains: Set[str]) -> bool:
-    return any(domain == internal or domain.endswith(f".{internal}") for internal in internal_domains)
+    return bool(internal_domains) and any(
+        domain == internal or domain.endswith(f".{internal}") for internal in internal_domains
+    )
 
 
 def _is_special(domain: str) -> bool:

@@ -14,7 +14,8 @@ from varsel.notifications.send_status import Claim
 
 SQL = statements("notifications")
 
-RENDERED_LIMIT = 32 * 1024 * 1024  # bytes kept for the other recipients of their orders
+RENDERED_LIMIT = 8 * 1024 * 1024  # bytes kept for the other recipients of their orders
+OVERHEAD = 400  # bytes that keeping one takes beside the message itself
 
 
 class Messages(Protocol):
@@ -70,6 +71,6 @@ class RenderedMessages:
 
     def _keep(self, order_id: UUID, message: bytes) -> None:
         self._kept[order_id] = message
-        self._size += len(message)
+        self._size += len(message) + OVERHEAD
         while self._size > RENDERED_LIMIT and len(self._kept) > 1:
-            self._size -= len(self._kept.popitem(last=False)[1])
+            self._size -= len(self._kept.popitem(last=False)[1]) + OVERHEAD

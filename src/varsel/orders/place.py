@@ -91,25 +91,29 @@ def _log_placed(order_ids: Sequence[UUID], orders: Sequence[NewOrder]) -> None:
 async def _store(conn: Connection, orders: Sequence[NewOrder]) -> Sequence[UUID]:
     """Store the orders, with the notifications of those that are due; a large one, which comes alone, in pieces."""
     order_ids = uuid7s(len(orders))
-    at_once = [_can_be_generated_at_once(order) for order in orders]
-    small = [
+    placed = [
+        (order_id, order, _can_be_generated_at_once(order)) for order_id, order in zip(order_ids, orders, strict=True)
+    ]
+    rows = [_row(order_id, order, at_once=at_once) for order_id, order, at_once in placed]
+    due = [
         (order_id, recipient.email_address)
-        for order_id, order, is_due in zip(order_ids, orders, at_once, strict=True)
-        if is_due and len(order.recipients) <= SMALL
+        for order_id, order, at_once in placed
+        if at_once and len(order.recipients) <= SMALL
         for recipient in order.recipients
     ]
-    await conn.execute(
-        SQL["place_orders"],
-        *_columns(order_ids, orders, at_once),
-        [order_id for order_id, _ in small],
-        uuid7s(len(small)),
-        [address for _, address in small],
-        TIME_TO_LIVE,
-    )
-    for order_id, order, is_due in zip(order_ids, orders, at_once, strict=True):
-        if is_due and len(order.recipients) > SMALL:
+    notifications = [
+        {"order_id": order_id, "id": notification_id, "recipient_address": address}
+        for (order_id, address), notification_id in zip(due, uuid7s(len(due)), strict=True)
+    ]
+    await conn.execute(SQL["place_orders"], _json(rows), _json(notifications), TIME_TO_LIVE)
+    for order_id, order, at_once in placed:
+        if at_once and len(order.recipients) > SMALL:
             await generate_notifications(conn, order_id, order.owner, order.requested_send_time, order.recipients)
     return order_ids
+
+
+def _json(rows: Sequence[object]) -> str:
+    return msgspec.json.encode(rows).decode()
 
 
 def _can_be_generated_at_once(order: NewOrder) -> bool:
@@ -121,28 +125,22 @@ def _can_be_generated_at_once(order: NewOrder) -> bool:
     )
 
 
-def _columns(
-    order_ids: Sequence[UUID], orders: Sequence[NewOrder], at_once: Sequence[bool]
-) -> Sequence[Sequence[object]]:
-    """The orders' columns in the statement place_orders, in its order."""
-    rows = [
-        (
-            order_id,
-            order.owner,
-            order.senders_reference,
-            order.requested_send_time,
-            OrderStatus.PROCESSED if is_due else OrderStatus.REGISTERED,
-            order.channel,
-            order.ignore_reservation,
-            order.resource_id,
-            order.resource_action,
-            order.condition_endpoint,
-            msgspec.json.encode(order.recipients).decode(),
-            order.template.from_address,
-            order.template.subject,
-            order.template.body,
-            order.template.content_type,
-        )
-        for order_id, order, is_due in zip(order_ids, orders, at_once, strict=True)
-    ]
-    return list(zip(*rows, strict=True))
+def _row(order_id: UUID, order: NewOrder, *, at_once: bool) -> dict[str, object]:
+    """The order's columns, by their names."""
+    return {
+        "id": order_id,
+        "owner": order.owner,
+        "senders_reference": order.senders_reference,
+        "requested_send_time": order.requested_send_time,
+        "status": OrderStatus.PROCESSED if at_once else OrderStatus.REGISTERED,
+        "channel": order.channel,
+        "ignore_reservation": order.ignore_reservation,
+        "resource_id": order.resource_id,
+        "resource_action": order.resource_action,
+        "condition_endpoint": order.condition_endpoint,
+        "recipients": order.recipients,
+        "from_address": order.template.from_address,
+        "subject": order.template.subject,
+        "body": order.template.body,
+        "content_type": order.template.content_type,
+    }
