@@ -62,7 +62,7 @@ class Run:
 
     @contextmanager
     def service(
-        self, database: str, *arguments: str, relay_port: int | None = None, **settings: str
+        self, database: str, *arguments: str, relay_port: int | None = None, program: str = "varsel", **settings: str
     ) -> Iterator[Service]:
         """`varsel serve --dev` on a database, from its start to its stop."""
         self._services += 1
@@ -71,6 +71,7 @@ class Run:
         settings |= {"VARSEL_DATABASE_URL": self.databases.dsn(database)}
         with ExitStack() as stack:
             service = Service(folder, relay_port, *arguments, **settings)
+            service.program = program
             stack.callback(_stop, service)
             service.start()
             yield service

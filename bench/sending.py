@@ -44,11 +44,15 @@ class Sending:
             begun_at, recorded_at = sent_since(databases, self.database, since, mails)
         return mails / (recorded_at - begun_at).total_seconds()
 
-    def large_order(self, mails: int) -> float:
+    def own_bodies(self, mails: int) -> float:
+        """One order whose recipients each get a body of their own."""
+        return self.large_order(mails, program="bench.own_bodies")
+
+    def large_order(self, mails: int, program: str = "varsel") -> float:
         """One order, from the answer to its POST to the last record."""
         databases = self.run.databases
         with (
-            self.run.service(self.database, "--role", "all", relay_port=self.relay_port) as service,
+            self.run.service(self.database, "--role", "all", relay_port=self.relay_port, program=program) as service,
             service.owner() as owner,
         ):
             since = datetime.now(UTC)
@@ -77,6 +81,7 @@ def measure(run: Run) -> Iterator[Figure]:
         sending = Sending(run, database, target.port, message, {"sink": target.pid})
         yield _measure_one(sending, f"{mails:,} orders of 1", sending.many_orders, mails)
         yield _measure_one(sending, f"1 order of {mails:,}", sending.large_order, mails)
+        yield _measure_one(sending, f"1 order of {mails:,}, each body its own", sending.own_bodies, mails)
 
 
 def measure_distant(run: Run) -> Iterator[Figure]:

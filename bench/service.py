@@ -29,6 +29,7 @@ class Service:
         self._process: subprocess.Popen[bytes] | None = None
         self._said_before = 0  # bytes in the log when the process began
         self._has_started = False
+        self.program = "varsel"  # the module that is run
         self.url = ""
 
     @property
@@ -88,7 +89,17 @@ class Service:
     def spawn(self) -> None:
         """Start it and wait for nothing."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
-        command = [sys.executable, "-m", "varsel", "serve", "--dev", "--port", "0", "--data-dir", str(self._data_dir)]
+        command = [
+            sys.executable,
+            "-m",
+            self.program,
+            "serve",
+            "--dev",
+            "--port",
+            "0",
+            "--data-dir",
+            str(self._data_dir),
+        ]
         with self.log_file.open("ab") as log:
             self._said_before, self._has_started = log.tell(), False
             self._process = subprocess.Popen(

@@ -1,9 +1,11 @@
-"""The rendered messages of the orders in hand: one rendering serves all recipients of an order."""
+"""The rendered messages of the orders in hand: one rendering serves all recipients of an order.
+
+Where messages are each recipient's own, `prepare` is where that is decided, and nothing else changes.
+"""
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from varsel.database.connect import Pool
@@ -14,45 +16,48 @@ from varsel.notifications.send_status import Claim
 
 SQL = statements("notifications")
 
-RENDERED_LIMIT = 8 * 1024 * 1024  # bytes kept for the other recipients of their orders
+KEPT_LIMIT = 8 * 1024 * 1024  # bytes kept for the other recipients of their orders
 OVERHEAD = 400  # bytes that keeping one takes beside the message itself
+SIZE_A_CHARACTER = 2  # bytes of the message for each character of the body: encoded, or as HTML and as plain text
+
+# The message for the recipient of a claim, but for the headers that address it.
+Message = Callable[[Claim], bytes]
 
 
-class Messages(Protocol):
-    """What the mails say. Where it is each recipient's own, that is decided here and nowhere else."""
-
-    async def of(self, claim: Claim) -> bytes:
-        """The message for the claim's recipient, but for the headers that address it."""
-        ...
+def same_for_all(content: Content) -> Message:
+    """Rendered once."""
+    message = render(content)
+    return lambda claim: message
 
 
 class RenderedMessages:
-    """Renders when first asked; what was used longest ago is forgotten first."""
+    """Prepares an order's message when first asked; what was used longest ago is forgotten first."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, prepare: Callable[[Content], Message] = same_for_all) -> None:
         self._pool = pool
+        self._prepare = prepare
         self._size = 0
-        self._kept: OrderedDict[UUID, bytes] = OrderedDict()
-        self._being_rendered: dict[UUID, asyncio.Task[bytes]] = {}
+        self._kept: OrderedDict[UUID, tuple[Message, int]] = OrderedDict()
+        self._being_prepared: dict[UUID, asyncio.Task[Message]] = {}
         self._contents: Lanes[UUID, Content] = Lanes(self._read)
 
     async def of(self, claim: Claim) -> bytes:
-        """The message of the claim's order; recipients that ask for it at the same time share one read."""
+        """The message for the claim's recipient; those that ask for an order at the same time share one read."""
         order_id = claim.order_id
         if order_id in self._kept:
             self._kept.move_to_end(order_id)
-            return self._kept[order_id]
-        task = self._being_rendered.get(order_id)
+            return self._kept[order_id][0](claim)
+        task = self._being_prepared.get(order_id)
         if task is None:
-            task = asyncio.create_task(self._render(order_id), name=f"render {order_id}")
-            self._being_rendered[order_id] = task
-            task.add_done_callback(lambda _: self._being_rendered.pop(order_id, None))
-        return await asyncio.shield(task)
+            task = asyncio.create_task(self._prepare_order(order_id), name=f"render {order_id}")
+            self._being_prepared[order_id] = task
+            task.add_done_callback(lambda _: self._being_prepared.pop(order_id, None))
+        return (await asyncio.shield(task))(claim)
 
-    async def _render(self, order_id: UUID) -> bytes:
+    async def _prepare_order(self, order_id: UUID) -> Message:
         content = await self._contents.ask(order_id)
-        message = render(content)
-        self._keep(order_id, message)
+        message = self._prepare(content)
+        self._keep(order_id, message, SIZE_A_CHARACTER * len(content.body) + OVERHEAD)
         return message
 
     async def _read(self, order_ids: Sequence[UUID]) -> Sequence[Content]:
@@ -69,8 +74,8 @@ class RenderedMessages:
         }
         return [found[order_id] for order_id in order_ids]
 
-    def _keep(self, order_id: UUID, message: bytes) -> None:
-        self._kept[order_id] = message
-        self._size += len(message) + OVERHEAD
-        while self._size > RENDERED_LIMIT and len(self._kept) > 1:
-            self._size -= len(self._kept.popitem(last=False)[1]) + OVERHEAD
+    def _keep(self, order_id: UUID, message: Message, size: int) -> None:
+        self._kept[order_id] = message, size
+        self._size += size
+        while self._size > KEPT_LIMIT and len(self._kept) > 1:
+            self._size -= self._kept.popitem(last=False)[1][1]

@@ -6,6 +6,7 @@ notification carries the same Message-ID, return path and envelope id.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -14,9 +15,9 @@ import structlog
 
 from varsel.database.connect import UNAVAILABLE, Pool
 from varsel.notifications.classify import classify_failure
-from varsel.notifications.compose import address_to, envelope_address, message_id
+from varsel.notifications.compose import Content, address_to, envelope_address, message_id
 from varsel.notifications.hand import Hand
-from varsel.notifications.rendered_messages import Messages, RenderedMessages
+from varsel.notifications.rendered_messages import Message, RenderedMessages, same_for_all
 from varsel.notifications.results import Recorder
 from varsel.notifications.retry import pause_before_next_attempt
 from varsel.notifications.send_status import (
@@ -73,14 +74,14 @@ class Sender:
         transport: Transport,
         return_paths: ReturnPaths,
         rules: SendingRules,
-        messages: Messages | None = None,
+        prepare: Callable[[Content], Message] = same_for_all,
     ) -> None:
         self._pool = pool
         self._transport = transport
         self._return_paths = return_paths
         self._rules = rules
         self._recorder = Recorder(pool, suppresses_bounces=rules.suppresses_bounces)
-        self._messages = messages or RenderedMessages(pool)
+        self._messages = RenderedMessages(pool, prepare)
         self._unrecorded = asyncio.Semaphore(rules.unrecorded)
         self._hand = Hand(least=rules.least_in_hand, most=rules.most_in_hand)
         self._tasks: dict[asyncio.Task[None], UUID] = {}  # and the notification that each is about
