@@ -5,12 +5,14 @@ on only after the commit that holds its result, so at most the mails in flight c
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 import structlog
 
 from varsel.database.connect import UNAVAILABLE, Connection, Pool, connection_of
+from varsel.database.lanes import Lanes
 from varsel.notifications.send_status import (
     Deferral,
     Doubt,
@@ -26,7 +28,7 @@ from varsel.notifications.suppression import suppress_bounced
 
 log = structlog.get_logger(__name__)
 
-Waiting: TypeAlias = "tuple[int, Result, asyncio.Future[None]]"  # the worker, its result, and who waits for it
+Owned: TypeAlias = tuple[int, Result]  # the worker, and its result
 
 RETRY_PAUSE = 0.5  # seconds between tries while the database is away
 
@@ -37,45 +39,24 @@ class Recorder:
     def __init__(self, pool: Pool, *, suppresses_bounces: bool = True) -> None:
         self._pool = pool
         self._suppresses_bounces = suppresses_bounces
-        self._waiting: list[Waiting] = []
-        self._writer: asyncio.Task[None] | None = None
+        # Bounded by the claims in hand, and none of them may be turned away.
+        self._lanes: Lanes[Owned, None] = Lanes(self._write_until_committed, waiting_limit=sys.maxsize)
 
     async def record(self, worker: int, result: Result) -> None:
         """Return once the result is committed. What a caller leaves by cancellation is still written."""
-        done = asyncio.get_running_loop().create_future()
-        self._waiting.append((worker, result, done))
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write_all(), name="record results")
-        await done
-
-    async def _write_all(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            try:
-                await self._write_until_committed(batch)
-            except Exception:
-                log.exception("results not recorded together; each is tried alone", results=len(batch))
-                for waiting in batch:
-                    await self._write_alone(waiting)
-            for _, _, done in batch:
-                if not done.done():
-                    done.set_result(None)
-
-    async def _write_alone(self, waiting: Waiting) -> None:
-        """One result that cannot be written must not cost the others theirs; its own claim runs out."""
         try:
-            await self._write_until_committed([waiting])
-        except Exception as error:
-            log.exception("result cannot be recorded", notification=str(waiting[1].claim.notification_id))
-            if not waiting[2].done():
-                waiting[2].set_exception(error)
+            await self._lanes.ask((worker, result))
+        except Exception:
+            # It must not cost the others theirs; its own claim runs out.
+            log.exception("result cannot be recorded", notification=str(result.claim.notification_id))
+            raise
 
-    async def _write_until_committed(self, batch: Sequence[Waiting]) -> None:
+    async def _write_until_committed(self, batch: Sequence[Owned]) -> Sequence[None]:
         while True:
             try:
-                for worker in {worker for worker, _, _ in batch}:
-                    await self._write(worker, [result for owner, result, _ in batch if owner == worker])
-                return
+                for worker in {worker for worker, _ in batch}:
+                    await self._write(worker, [result for owner, result in batch if owner == worker])
+                return [None] * len(batch)
             except UNAVAILABLE as error:
                 # The relay has spoken; its word is kept here until it can be written.
                 log.warning("results wait for the database", results=len(batch), error=type(error).__name__)
