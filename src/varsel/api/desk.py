@@ -74,7 +74,7 @@ async def caller_of(request: Request) -> Caller:
 
 
 async def _platform_caller(request: Request) -> Caller | None:
-    given = [value.strip() for value in request.headers.getlist("platformaccesstoken")]
+    given = _header(request, b"platformaccesstoken")
     if not any(given):
         return None
     if len(given) > 1:
@@ -99,10 +99,15 @@ def bearer_token(request: Request) -> str:
     Raises:
         NotAuthenticated: there is none.
     """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _, token = next(iter(_header(request, b"authorization")), "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise NotAuthenticated("no bearer token")
     return token.strip()
+
+
+def _header(request: Request, name: bytes) -> list[str]:
+    """Each value of a header, whose name is in lower case; straight from the server, since every request needs it."""
+    return [value.decode("latin-1").strip() for given, value in request.scope["headers"] if given == name]
 
 
 def owner_of(caller: Caller) -> str:
