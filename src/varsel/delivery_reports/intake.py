@@ -16,7 +16,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from varsel.database.connect import UNAVAILABLE, Pool
 from varsel.database.statements import statements
 from varsel.delivery_reports.conversation import Busy, LmtpConversation, SmtpConversation
-from varsel.delivery_reports.record import ReportRules, take_report
+from varsel.delivery_reports.record import ReportRules
+from varsel.delivery_reports.take import Taking
 from varsel.mail_server import MailServer
 
 log = structlog.get_logger(__name__)
@@ -47,7 +48,8 @@ class ReportIntake:
 
     def __init__(self, pool: Pool, rules: ReportRules, complaints: ComplaintRules = NO_COMPLAINTS) -> None:
         self._pool = pool
-        self._rules = rules
+        self._return_paths = rules.return_paths
+        self._taking = Taking(pool, rules)
         self._complaints = complaints
         self._complaints_taken: deque[float] = deque(maxlen=complaints.a_minute)
         self.connections = 0
@@ -76,7 +78,7 @@ class ReportIntake:
         if address.lower() == self._complaints.address:
             if not self._takes_another_complaint():
                 return "452 4.3.2 Too many complaints, try again later"
-        elif self._rules.return_paths.notification_of(address) is None:
+        elif self._return_paths.notification_of(address) is None:
             log.info("report refused: not a return path of ours")
             return "550 5.1.1 No such return path"
         envelope.rcpt_tos.append(address)
@@ -84,14 +86,14 @@ class ReportIntake:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Store and record; say 250 only once that is committed."""
-        signed_for = self._rules.return_paths.notification_of(envelope.rcpt_tos[0])
+        signed_for = self._return_paths.notification_of(envelope.rcpt_tos[0])
         content = envelope.content
         if not isinstance(content, bytes):
             return TRY_AGAIN
         try:
             if signed_for is None:
                 return await self._take_complaint(content)
-            await take_report(self._pool, signed_for, content, self._rules)
+            await self._taking.take(signed_for, content)
         except UNAVAILABLE as error:
             log.warning("report not taken; the relay keeps it: the database is away", error=type(error).__name__)
             return TRY_AGAIN
@@ -106,7 +108,7 @@ class ReportIntake:
         if await self._pool.fetchval(SQL["unmatched_complaints"]) >= UNMATCHED_COMPLAINTS_LIMIT:
             log.error("complaints are put off: too many wait that match no mail")
             return "452 4.3.1 Too many complaints, try again later"
-        await take_report(self._pool, None, content, self._rules)
+        await self._taking.take(None, content)
         return "250 2.0.0 Report taken"
 
     def _takes_another_complaint(self) -> bool:
