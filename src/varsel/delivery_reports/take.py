@@ -74,20 +74,24 @@ class Taking:
         reading_of = {report.signed_for: report.reading for report in reports}
         async with connection_of(self._pool) as conn, conn.transaction():
             rows = await conn.fetch(SQL["take_reports"], *_columns(reports))
-            told = []
+            told: list[tuple[Evidence, Reading]] = []
             for report_id, order_id, notification_id in rows:
                 reading = reading_of[notification_id]
                 told.append((Evidence(order_id, notification_id, report_id, reading.rule, reading.detail), reading))
             await move_statuses(conn, told, self._rules)
-        if told:
-            log.info(
-                "reports recorded",
-                notifications=[str(evidence.notification_id) for evidence, _ in told],
-                reports=[evidence.report_id for evidence, _ in told],
-                outcomes=[reading.outcome for _, reading in told],
-                rules=[reading.rule for _, reading in told],
-            )
+        _log_recorded(told)
         return {evidence.notification_id for evidence, _ in told}
+
+
+def _log_recorded(told: Sequence[tuple[Evidence, Reading]]) -> None:
+    if told:
+        log.info(
+            "reports recorded",
+            notifications=[str(evidence.notification_id) for evidence, _ in told],
+            reports=[evidence.report_id for evidence, _ in told],
+            outcomes=[reading.outcome for _, reading in told],
+            rules=[reading.rule for _, reading in told],
+        )
 
 
 def _turns(reports: Sequence[_Incoming]) -> Sequence[Sequence[int]]:
