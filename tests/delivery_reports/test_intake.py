@@ -241,6 +241,58 @@ async def test_a_client_that_does_not_wait_for_our_answer_gets_all_of_them(
     assert replies[1][:3] == "252"
 
 
+async def answers_to(client: RawClient, *commands: str) -> list[str]:
+    """Send the commands in one go."""
+    await client.send("".join(f"{command}\r\n" for command in commands))
+    return [(await client.reply())[:3] for _ in commands]
+
+
+@pytest.mark.parametrize("scheme", ["lmtp", "smtp"])
+async def test_commands_that_come_together_are_each_answered_in_their_order(
+    pool: Pool, return_paths: ReturnPaths, scheme: Scheme
+) -> None:
+    ours = f"RCPT TO:<{return_paths.address_of(uuid4())}>"
+    async with listening(pool, return_paths, scheme) as client:
+        assert "PIPELINING" in await client.ask("LHLO again.test" if scheme == "lmtp" else "EHLO again.test")
+
+        first = await answers_to(client, "MAIL FROM:<>", ours, "DATA")
+        second = await answers_to(client, f"{BOUNCED}.", "MAIL FROM:<>", "RCPT TO:<kari@etat.test>", ours, ours, "DATA")
+        third = await answers_to(client, ".", "MAIL FROM:<>", "RCPT TO:<kari@etat.test>", "DATA", "RSET", "QUIT")
+
+    assert first == ["250", "250", "354"]
+    assert second == ["250", "250", "550", "250", "452", "354"]
+    assert third == ["250", "250", "550", "503", "250", "221"]
+
+
+async def test_of_commands_of_which_the_last_is_not_whole_all_before_it_are_answered(
+    pool: Pool, return_paths: ReturnPaths
+) -> None:
+    async with listening(pool, return_paths) as client:
+        await client.send("MAIL FROM:<>\r\nRCPT TO:<")
+
+        assert (await client.reply())[:3] == "250"
+
+
+@pytest.mark.parametrize(
+    ("path", "reply"),
+    [
+        ("<> SIZE=100 BODY=8BITMIME", "250"),
+        ("<MAILER-DAEMON@mx.etat.test>", "250"),
+        ('<"a b"@etat.test>', "250"),
+        ("<kari@[192.0.2.1]>", "250"),
+        ("<> SIZE=many", "501"),
+        ("<> NO=SUCH", "555"),
+        ("<@>", "553"),
+        ("<æ@etat.test> SMTPUTF8", "250"),
+    ],
+)
+async def test_a_sender_may_be_whatever_the_rfc_allows(
+    pool: Pool, return_paths: ReturnPaths, path: str, reply: str
+) -> None:
+    async with listening(pool, return_paths) as client:
+        assert (await client.ask(f"MAIL FROM:{path}"))[:3] == reply
+
+
 async def test_a_relay_that_hangs_up_half_way_leaves_nothing(pool: Pool, return_paths: ReturnPaths) -> None:
     async with listening(pool, return_paths) as client:
         await client.ask_all("MAIL FROM:<>", f"RCPT TO:<{return_paths.address_of(uuid4())}>", "DATA")

@@ -66,6 +66,13 @@ REPLIES: list[tuple[SendStatus, str, str | None]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "words", ["550 No such mailbox", "550 NO SUCH MAILBOX", "550 NO SUCH MAİLBOX", "550 No ſuch maılbox"]
+)
+def test_the_case_of_words_says_nothing(words: str) -> None:
+    assert classify_failure(words) == classify_failure("550 no such mailbox")
+
+
 @pytest.mark.parametrize(("send_status", "words", "status_code"), REPLIES, ids=[words[:60] for _, words, _ in REPLIES])
 def test_a_refusal_means(send_status: SendStatus, words: str, status_code: str | None) -> None:
     assert classify_failure(words, status_code).send_status is send_status

@@ -26,6 +26,7 @@ from tests.delivery_reports.samples import new_answer, new_complaint, new_dsn, r
 from tests.factories import placed_order, send_status_of
 from varsel.database.connect import Pool, open_pool
 from varsel.delivery_reports.record import ReportRules, take_report
+from varsel.delivery_reports.take import Taking
 from varsel.notifications.liveness import Worker
 from varsel.notifications.results import Recorder
 from varsel.notifications.send_status import (
@@ -188,9 +189,8 @@ class Ear:
     """Hears of mails, many at once: of each in its own order, each thing committed before the next."""
 
     def __init__(self, pool: Pool) -> None:
-        self._pool = pool
         self._recorder = Recorder(pool)
-        self._rules = ReportRules(ReturnPaths("bounce.varsel.test", [b"x" * 32]))
+        self._taking = Taking(pool, ReportRules(ReturnPaths("bounce.varsel.test", [b"x" * 32])))
         self._at_once = asyncio.Semaphore(8)
 
     async def hear(self, claim: Claim, events: Sequence[str]) -> None:
@@ -199,7 +199,7 @@ class Ear:
                 if event == "250":
                     await self._recorder.record(1, Success(claim, "250 Ok"))
                 else:
-                    await take_report(self._pool, claim.notification_id, REPORTS[event], self._rules)
+                    await self._taking.take(claim.notification_id, REPORTS[event])
 
 
 @pytest.mark.parametrize(

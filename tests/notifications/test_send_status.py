@@ -15,6 +15,7 @@ from varsel.database.statements import statements
 from varsel.notifications import send_status
 from varsel.notifications.liveness import Worker
 from varsel.notifications.send_status import (
+    Bounce,
     Claim,
     Deferral,
     Doubt,
@@ -50,6 +51,10 @@ def evidence_about(order_id: UUID, notification_id: UUID, detail: str) -> Eviden
     return Evidence(order_id, notification_id, 4711, "action: failed", detail)
 
 
+def bounce_of(order_id: UUID, notification_id: UUID, detail: str) -> Bounce:
+    return Bounce(order_id, notification_id, 4711, "action: failed", detail, S.FAILED_BOUNCED)
+
+
 async def succeed(pool: Pool, order_id: UUID, notification_id: UUID) -> None:
     async with connection_of(pool) as conn:
         await mark_succeeded(conn, [Success(claim_of(order_id, notification_id), "250 OK", relay="relay.test:25")])
@@ -79,12 +84,12 @@ async def doubt(pool: Pool, order_id: UUID, notification_id: UUID) -> None:
 
 async def deliver(pool: Pool, order_id: UUID, notification_id: UUID) -> None:
     async with connection_of(pool) as conn:
-        await mark_delivered(conn, evidence_about(order_id, notification_id, "250 delivered"))
+        await mark_delivered(conn, [evidence_about(order_id, notification_id, "250 delivered")])
 
 
 async def bounce(pool: Pool, order_id: UUID, notification_id: UUID) -> None:
     async with connection_of(pool) as conn:
-        await mark_bounced(conn, evidence_about(order_id, notification_id, "550 no such user"), S.FAILED_BOUNCED)
+        await mark_bounced(conn, [bounce_of(order_id, notification_id, "550 no such user")])
 
 
 async def lose(pool: Pool, order_id: UUID, notification_id: UUID) -> None:
@@ -425,7 +430,7 @@ async def test_what_has_left_the_servers_that_report_is_not_waited_for(pool: Poo
 
 async def relayed(pool: Pool, order_id: UUID, notification_id: UUID) -> None:
     async with connection_of(pool) as conn:
-        await expect_no_report(conn, evidence_about(order_id, notification_id, "250 relayed"))
+        await expect_no_report(conn, [evidence_about(order_id, notification_id, "250 relayed")])
 
 
 async def test_every_step_after_the_creation_is_in_the_history(pool: Pool) -> None:

@@ -7,16 +7,19 @@ DATA  a message of any size and shape; stored, read, recorded: 250 only after th
 """
 
 import asyncio
+import socket
 from collections import deque
 from dataclasses import dataclass
+from functools import cache
 
 import structlog
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from varsel.database.connect import UNAVAILABLE, Pool
 from varsel.database.statements import statements
-from varsel.delivery_reports.conversation import Busy, LmtpConversation, SmtpConversation
-from varsel.delivery_reports.record import ReportRules, take_report
+from varsel.delivery_reports.conversation import Busy, LmtpConversation, ReportEnvelope, SmtpConversation
+from varsel.delivery_reports.record import ReportRules
+from varsel.delivery_reports.take import Taking
 from varsel.mail_server import MailServer
 
 log = structlog.get_logger(__name__)
@@ -29,6 +32,8 @@ MINUTE = 60.0  # seconds
 IDLE_TIMEOUT = 300.0  # seconds (RFC 5321 section 4.5.3.2.7)
 IDENT = "Varsel delivery reports"
 TRY_AGAIN = "451 4.3.0 Try again later"  # the relay keeps the report
+
+_own_name = cache(socket.getfqdn)  # asks the resolver, which may take its time: not for every connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,8 @@ class ReportIntake:
 
     def __init__(self, pool: Pool, rules: ReportRules, complaints: ComplaintRules = NO_COMPLAINTS) -> None:
         self._pool = pool
-        self._rules = rules
+        self._return_paths = rules.return_paths
+        self._taking = Taking(pool, rules)
         self._complaints = complaints
         self._complaints_taken: deque[float] = deque(maxlen=complaints.a_minute)
         self.connections = 0
@@ -60,14 +66,26 @@ class ReportIntake:
             if self.connections >= CONNECTIONS_LIMIT:
                 return Busy()
             conversation: asyncio.Protocol = protocol(
-                self, data_size_limit=None, enable_SMTPUTF8=True, ident=IDENT, timeout=IDLE_TIMEOUT
+                self,
+                data_size_limit=None,
+                enable_SMTPUTF8=True,
+                hostname=_own_name(),
+                ident=IDENT,
+                timeout=IDLE_TIMEOUT,
             )
             return conversation
 
         return await asyncio.get_running_loop().create_server(connection, server.host, server.port)
 
+    async def handle_EHLO(  # noqa: N802  # aiosmtpd's name; LHLO comes here too
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """Say, too, that commands may come together."""
+        session.host_name = hostname
+        return [responses[0], "250-PIPELINING", *responses[1:]]
+
     async def handle_RCPT(  # noqa: N802  # aiosmtpd's name
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
+        self, server: SMTP, session: Session, envelope: ReportEnvelope, address: str, rcpt_options: list[str]
     ) -> str:
         """Take the one recipient that a report can have: the return path of one of our mails."""
         if envelope.rcpt_tos:
@@ -76,22 +94,24 @@ class ReportIntake:
         if address.lower() == self._complaints.address:
             if not self._takes_another_complaint():
                 return "452 4.3.2 Too many complaints, try again later"
-        elif self._rules.return_paths.notification_of(address) is None:
+        elif (signed_for := self._return_paths.notification_of(address)) is None:
             log.info("report refused: not a return path of ours")
             return "550 5.1.1 No such return path"
+        else:
+            envelope.signed_for = signed_for
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: ReportEnvelope) -> str:  # noqa: N802
         """Store and record; say 250 only once that is committed."""
-        signed_for = self._rules.return_paths.notification_of(envelope.rcpt_tos[0])
+        signed_for = envelope.signed_for
         content = envelope.content
         if not isinstance(content, bytes):
             return TRY_AGAIN
         try:
             if signed_for is None:
                 return await self._take_complaint(content)
-            await take_report(self._pool, signed_for, content, self._rules)
+            await self._taking.take(signed_for, content)
         except UNAVAILABLE as error:
             log.warning("report not taken; the relay keeps it: the database is away", error=type(error).__name__)
             return TRY_AGAIN
@@ -106,7 +126,7 @@ class ReportIntake:
         if await self._pool.fetchval(SQL["unmatched_complaints"]) >= UNMATCHED_COMPLAINTS_LIMIT:
             log.error("complaints are put off: too many wait that match no mail")
             return "452 4.3.1 Too many complaints, try again later"
-        await take_report(self._pool, None, content, self._rules)
+        await self._taking.take(None, content)
         return "250 2.0.0 Report taken"
 
     def _takes_another_complaint(self) -> bool:

@@ -54,8 +54,8 @@ def take_apart(content: bytes) -> Mail:
     # Mail that went through a text file may end its lines in two CRs and an LF, or in CR alone.
     lines = content.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     start = _first_not(b"\n \t", lines, 3 if lines.startswith(b"\xef\xbb\xbf") else 0)
-    parts = tuple(_Walk().parts_of(lines, start, len(lines), DEPTH_LIMIT, 0))
-    return Mail(read_fields(_head(lines, start, len(lines))), parts)
+    fields = read_fields(_head(lines, start, len(lines)))
+    return Mail(fields, tuple(_Walk().parts_of(lines, start, len(lines), DEPTH_LIMIT, 0, fields)))
 
 
 def read_fields(head: bytes) -> Mapping[str, str]:
@@ -86,9 +86,13 @@ class _Walk:
         self._parts_left = PARTS_LIMIT
         self._delimiters_left = DELIMITERS_LIMIT
 
-    def parts_of(self, mail: bytes, start: int, end: int, depth: int, level: int) -> Iterator[Part]:
+    def parts_of(
+        self, mail: bytes, start: int, end: int, depth: int, level: int, fields: Mapping[str, str] | None = None
+    ) -> Iterator[Part]:
+        """The parts between these positions; `fields` are those of the header there, where it was read before."""
         self._parts_left -= 1
-        fields = read_fields(_head(mail, start, end))
+        if fields is None:
+            fields = read_fields(_head(mail, start, end))
         start = _start_of_body(mail, start, end)
         kind, _, parameters = fields.get("content-type", "text/plain").partition(";")
         kind = kind.strip().lower()

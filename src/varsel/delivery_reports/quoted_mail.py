@@ -51,7 +51,12 @@ def human_text(mail: Mail) -> tuple[str, str]:
     if not "".join(texts).strip():
         texts = [text_of(part) for part in parts if part.content_type.startswith("text/")]
     own, quoted = cut_quoted("\n".join(texts)[:TEXT_LIMIT])
-    return "\n".join(line for line in own.split("\n") if not _TOLD_FIELD.match(line)), quoted
+    return "\n".join(line for line in own.split("\n") if not _tells_field(line)), quoted
+
+
+def _tells_field(line: str) -> bool:
+    # Most lines have no colon, and that is found out sooner.
+    return (":" in line or "：" in line) and _TOLD_FIELD.match(line) is not None
 
 
 def cut_quoted(text: str) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from varsel.delivery_reports.dsn import Action, Dsn, RecipientReport, dsn_in, ds
 from varsel.delivery_reports.parts import Mail, take_apart
 from varsel.delivery_reports.quoted_mail import human_text, quoted_headers
 from varsel.delivery_reports.references import References, references_of
-from varsel.notifications.classify import classify_failure
+from varsel.notifications.classify import classify_failure, quarantine_in
 from varsel.notifications.send_status import SendStatus
 
 __all__ = ["Outcome", "Reading", "References", "Report", "read_report"]
@@ -127,8 +127,7 @@ def _of_recipient(report: RecipientReport, told: str) -> Reading:
         case Action.FAILED:
             return _of_failure(report, told)
         case Action.DELIVERED | Action.RELAYED:
-            verdict = classify_failure(report.diagnostic)
-            if verdict.send_status is SendStatus.FAILED_QUARANTINED:
+            if verdict := quarantine_in(report.diagnostic):
                 # The next server took it with a 250 whose text says where it went: not to the recipient.
                 return Reading(report.recipient, verdict.send_status, verdict.rule, words, report.action)
             return Reading(report.recipient, SendStatus.DELIVERED, rule, words, report.action)

@@ -6,6 +6,7 @@ and is matched again.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -19,6 +20,7 @@ from varsel.delivery_reports.dsn import Action
 from varsel.delivery_reports.match import Match, find_mail
 from varsel.delivery_reports.read import Reading, Report, read_report
 from varsel.notifications.send_status import (
+    Bounce,
     Evidence,
     SendStatus,
     expect_no_report,
@@ -59,8 +61,9 @@ class ReportRules:
 
 
 async def take_report(pool: Pool, signed_for: UUID | None, content: bytes, rules: ReportRules) -> None:
-    """Store the report, then record it; when this returns, both are committed. A repeat changes nothing.
+    """Store the report, then record it, whatever others do; when this returns, both are committed.
 
+    A repeat changes nothing. Where recording fails the report is stored nevertheless.
     `signed_for` is from the signed return path that it came to; without one it can only be a complaint.
     """
     digest = sha256(content).digest()
@@ -91,7 +94,7 @@ async def record_waiting(pool: Pool, rules: ReportRules) -> bool:
 
 async def _record(pool: Pool, report_id: int, signed_for: UUID | None, content: bytes, rules: ReportRules) -> None:
     report = await _read(content)
-    reading = _weightiest(report)
+    reading = weightiest(report)
     async with connection_of(pool) as conn, conn.transaction():
         match = await find_mail(conn, signed_for, report.references, rules.return_paths)
         if match is None:
@@ -115,7 +118,7 @@ async def _read(content: bytes) -> Report:
     return read_report(content) if len(content) < READ_ELSEWHERE else await asyncio.to_thread(read_report, content)
 
 
-def _weightiest(report: Report) -> Reading:
+def weightiest(report: Report) -> Reading:
     """One notification has one recipient; where a report tells of several (a list's members), a failure counts."""
 
     def weight(reading: Reading) -> int:
@@ -137,18 +140,32 @@ async def _apply(
         if rules.suppresses_complaints and match.is_certain:
             await suppress_complainant(conn, match.notification_id, reading.detail)
     elif is_signed:
-        await _move_status(conn, evidence, reading, rules)
+        await move_statuses(conn, [(evidence, reading)], rules)
 
 
-async def _move_status(conn: Connection, evidence: Evidence, reading: Reading, rules: ReportRules) -> None:
-    if reading.action is Action.EXPANDED or (reading.action is Action.RELAYED and not rules.relayed_is_delivered):
-        await expect_no_report(conn, evidence)
-    elif reading.outcome is SendStatus.DELIVERED:
-        await mark_delivered(conn, evidence)
-    elif isinstance(reading.outcome, SendStatus):
-        has_changed = await mark_bounced(conn, evidence, reading.outcome)
-        if has_changed and rules.suppresses_bounces:
-            await suppress_bounced(conn, [evidence.notification_id])
+async def move_statuses(conn: Connection, told: Sequence[tuple[Evidence, Reading]], rules: ReportRules) -> None:
+    """Let reports that were signed for their mails have their effect, each on another mail."""
+    passed_on = [evidence for evidence, reading in told if _is_passed_on(reading, rules)]
+    final = [(evidence, reading.outcome) for evidence, reading in told if not _is_passed_on(reading, rules)]
+    delivered = [evidence for evidence, outcome in final if outcome is SendStatus.DELIVERED]
+    bounces = [
+        Bounce(each.order_id, each.notification_id, each.report_id, each.rule, each.detail, outcome)
+        for each, outcome in final
+        if isinstance(outcome, SendStatus) and outcome is not SendStatus.DELIVERED
+    ]
+    if passed_on:
+        await expect_no_report(conn, passed_on)
+    if delivered:
+        await mark_delivered(conn, delivered)
+    if bounces:
+        changed = await mark_bounced(conn, bounces)
+        if rules.suppresses_bounces:
+            await suppress_bounced(conn, changed)
+
+
+def _is_passed_on(reading: Reading, rules: ReportRules) -> bool:
+    """Whether the mail has left the servers that report."""
+    return reading.action is Action.EXPANDED or (reading.action is Action.RELAYED and not rules.relayed_is_delivered)
 
 
 async def _mark_recorded(conn: Connection, report_id: int, match: Match, reading: Reading) -> None:

@@ -6,6 +6,7 @@ and a relay denied. Only the other side's diagnostic is matched, never our own m
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from varsel.notifications.refusal_words import BLOCKLISTS, HINTS, TEXT_RULES
 from varsel.notifications.send_status import SendStatus
@@ -75,6 +76,10 @@ _BOILERPLATE = re.compile(
 # A reply of several lines repeats its code in each (RFC 5321 section 4.2.1).
 _REPEATED_CODE = re.compile(r"(?<=\s)[45]\d\d-(?:[45]\.\d{1,3}\.\d{1,3}\s)?", re.ASCII)
 WORDS_READ = 1_000  # characters; reasons stand at the beginning, and no server makes us read longer
+VERDICTS_KEPT = 1_024  # without the names in them, servers say the same words again and again
+_QUARANTINE = re.compile("quarantin", re.IGNORECASE)
+# What `re` takes for another case of these letters, and `lower` does not.
+_OTHER_CASES = str.maketrans({"İ": "i", "ı": "i", "ſ": "s"})
 
 
 def classify_failure(words: str, status_code: str | None = None) -> Verdict:
@@ -83,7 +88,20 @@ def classify_failure(words: str, status_code: str | None = None) -> Verdict:
     The code inside the words comes before the field beside them: a report often says 5.0.0 where the server's own
     reply was more exact.
     """
-    diagnosis = _diagnosis(words[:WORDS_READ])
+    return _verdict(_diagnosis(words[:WORDS_READ]), status_code)
+
+
+def quarantine_in(words: str) -> Verdict | None:
+    """The verdict on words of acceptance that say where the mail went, if that is to quarantine."""
+    # A word that hardly any of them has, so most need no verdict.
+    if not _QUARANTINE.search(words):
+        return None
+    verdict = classify_failure(words)
+    return verdict if verdict.send_status is SendStatus.FAILED_QUARANTINED else None
+
+
+@lru_cache(VERDICTS_KEPT)
+def _verdict(diagnosis: str, status_code: str | None) -> Verdict:
     for rule in TEXT_RULES:
         if rule.pattern.search(diagnosis):
             return Verdict(rule.send_status, f"text: {rule.name}")
@@ -100,6 +118,7 @@ def classify_failure(words: str, status_code: str | None = None) -> Verdict:
 
 
 def _diagnosis(words: str) -> str:
-    """The words on one line, without names; what names a blocklist is kept as that."""
+    """The words on one line, in lower case, without names; what names a blocklist is kept as that."""
     plain = _NAMES.sub(lambda name: " blocklist " if BLOCKLISTS.search(name[0]) else " ", words)
-    return " ".join(_BOILERPLATE.sub(" ", " ".join(_REPEATED_CODE.sub(" ", plain).split())).split())
+    line = " ".join(_BOILERPLATE.sub(" ", " ".join(_REPEATED_CODE.sub(" ", plain).split())).split())
+    return line.translate(_OTHER_CASES).lower() if not line.isascii() else line.lower()

@@ -12,8 +12,8 @@
     hints              what only hints at the recipient
 
 What is wrong with the sender comes before what is wrong with the recipient, since "sender domain does not exist" also
-says "does not exist". Rules see the words on one line, without addresses, links and host names; gaps in them
-are short, so that no text takes long.
+says "does not exist". Rules see the words on one line, in lower case, without addresses, links and host names; gaps
+in them are short, so that no text takes long.
 """
 
 import re
@@ -34,7 +34,8 @@ class TextRule:
 
 
 def _rule(name: str, send_status: SendStatus, *wordings: str) -> TextRule:
-    return TextRule(name, re.compile("|".join(wordings), re.IGNORECASE), send_status)
+    # In lower case like the words: to ignore the case takes `re` three times as long.
+    return TextRule(name, re.compile("|".join(wordings).lower()), send_status)
 
 
 # In names and links, where they are the reason: "blocked using zen.spamhaus.org".

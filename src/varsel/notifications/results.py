@@ -63,6 +63,8 @@ class Recorder:
                 await asyncio.sleep(RETRY_PAUSE)
 
     async def _write(self, worker: int, results: Sequence[Result]) -> None:
+        # Locked in the order of their ids, as by whoever brings reports on them, so that one waits for the other.
+        results = sorted(results, key=lambda result: result.claim.notification_id)
         successes = [result for result in results if isinstance(result, Success)]
         deferrals = [result for result in results if isinstance(result, Deferral)]
         rejections = [result for result in results if isinstance(result, Rejection)]

@@ -174,19 +174,28 @@ class Evidence:
     detail: str  # the other side's own words
 
 
-async def mark_delivered(conn: Connection, evidence: Evidence) -> bool:
-    """New after an attempt, Sending, Succeeded -> Delivered; False where the status stays."""
-    return bool(await conn.fetch(SQL["mark_delivered"], *_values(evidence)))
+@dataclass(frozen=True, slots=True)
+class Bounce(Evidence):
+    """Evidence of a final failure."""
+
+    send_status: SendStatus
 
 
-async def mark_bounced(conn: Connection, evidence: Evidence, send_status: SendStatus) -> bool:
-    """New after an attempt, Sending, Succeeded, Delivered -> Failed…; False where the status stays."""
-    return bool(await conn.fetch(SQL["mark_bounced"], *_values(evidence), send_status))
+async def mark_delivered(conn: Connection, evidence: Sequence[Evidence]) -> int:
+    """New after an attempt, Sending, Succeeded -> Delivered; each about another notification. Returns how many."""
+    return len(await conn.fetch(SQL["mark_delivered"], *_evidence_columns(evidence)))
 
 
-async def expect_no_report(conn: Connection, evidence: Evidence) -> None:
+async def mark_bounced(conn: Connection, bounces: Sequence[Bounce]) -> list[UUID]:
+    """New after an attempt, Sending, Succeeded, Delivered -> Failed…, as above; returns those that changed."""
+    final = [bounce.send_status for bounce in bounces]
+    return [row["id"] for row in await conn.fetch(SQL["mark_bounced"], *_evidence_columns(bounces), final)]
+
+
+async def expect_no_report(conn: Connection, evidence: Sequence[Evidence]) -> None:
     """No change of status: from now on silence is no failure."""
-    await conn.execute(SQL["expect_no_report"], evidence.order_id, evidence.notification_id)
+    order_ids, notification_ids, *_ = _evidence_columns(evidence)
+    await conn.execute(SQL["expect_no_report"], order_ids, notification_ids)
 
 
 async def expire_unsent(pool: Pool, limit: int) -> int:
@@ -209,5 +218,13 @@ def _columns(results: Sequence[Result]) -> tuple[list[UUID], list[UUID], list[in
     )
 
 
-def _values(evidence: Evidence) -> tuple[UUID, UUID, str, str, int]:
-    return (evidence.order_id, evidence.notification_id, evidence.detail, evidence.rule, evidence.report_id)
+def _evidence_columns(
+    evidence: Sequence[Evidence],
+) -> tuple[list[UUID], list[UUID], list[str], list[str], list[int]]:
+    return (
+        [each.order_id for each in evidence],
+        [each.notification_id for each in evidence],
+        [each.detail for each in evidence],
+        [each.rule for each in evidence],
+        [each.report_id for each in evidence],
+    )

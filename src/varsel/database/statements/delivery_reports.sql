@@ -1,3 +1,27 @@
+-- name: take_reports
+-- Store reports, each about another mail, as what their transaction records. What comes back is new and its mail is
+-- known; the others are taken alone. The mails are locked in the order of their ids before anything is done to them,
+-- so that of two batches, or a batch and a sender's results, one waits for the other.
+WITH mails AS MATERIALIZED (
+    SELECT order_id, id
+      FROM notifications
+     WHERE id = ANY ($1::uuid[])
+     ORDER BY id
+       FOR NO KEY UPDATE
+)
+INSERT INTO delivery_reports (
+       signed_for, digest, content, recorded_at, next_match_at,
+       order_id, notification_id, matched_by, recipient, outcome, rule, detail
+)
+SELECT report.signed_for, report.digest, report.content, now(), NULL,
+       mails.order_id, mails.id, 'return path', report.recipient, report.outcome, report.rule, report.detail
+  FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::text[])
+    AS report (signed_for, digest, content, recipient, outcome, rule, detail)
+  JOIN mails
+    ON mails.id = report.signed_for
+ON CONFLICT ON CONSTRAINT a_report_is_stored_once DO NOTHING
+RETURNING id, order_id, notification_id;
+
 -- name: store_report
 -- Everything may come twice: the second time nothing is stored and nothing comes back. Whoever stores it records it
 -- next; only when that has not happened for a while do others look at it.

@@ -253,48 +253,52 @@ RETURNING n.id;
 -- name: mark_delivered
 -- New after an attempt, Sending, Succeeded -> Delivered, by a report. A report may come before our own commit of
 -- the relay's answer, or settle what is in doubt; both times it is the better evidence.
-UPDATE notifications
+UPDATE notifications AS n
    SET send_status     = 'Delivered',
        send_status_at  = now(),
-       status_detail   = $3,
-       status_rule     = $4,
-       report_id       = $5,
+       status_detail   = evidence.detail,
+       status_rule     = evidence.rule,
+       report_id       = evidence.report_id,
        report_due_at   = NULL,
        next_attempt_at = NULL,
        claimed_by      = NULL,
        claimed_until   = NULL,
        in_doubt_since  = NULL,
        was_in_doubt    = false
- WHERE order_id = $1
-   AND id = $2
-   AND attempt > 0
-   AND (send_status IN ('New', 'Sending', 'Succeeded') OR was_in_doubt)
-RETURNING id;
+  FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[])
+    AS evidence (order_id, id, detail, rule, report_id)
+ WHERE n.order_id = evidence.order_id
+   AND n.id = evidence.id
+   AND n.attempt > 0
+   AND (n.send_status IN ('New', 'Sending', 'Succeeded') OR n.was_in_doubt)
+RETURNING n.id;
 
 -- name: mark_bounced
 -- New after an attempt, Sending, Succeeded, Delivered -> Failed…, by a report of final failure. It overrules
 -- Delivered until the notification expires; later it is only recorded.
-UPDATE notifications
-   SET send_status     = $6::text::send_status,
+UPDATE notifications AS n
+   SET send_status     = evidence.send_status::send_status,
        send_status_at  = now(),
-       status_detail   = $3,
-       status_rule     = $4,
-       report_id       = $5,
+       status_detail   = evidence.detail,
+       status_rule     = evidence.rule,
+       report_id       = evidence.report_id,
        report_due_at   = NULL,
        next_attempt_at = NULL,
        claimed_by      = NULL,
        claimed_until   = NULL,
        in_doubt_since  = NULL,
        was_in_doubt    = false
- WHERE order_id = $1
-   AND id = $2
-   AND attempt > 0
+  FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[])
+    AS evidence (order_id, id, detail, rule, report_id, send_status)
+ WHERE n.order_id = evidence.order_id
+   AND n.id = evidence.id
+   AND n.attempt > 0
    AND (
-       send_status IN ('New', 'Sending', 'Succeeded')
-       OR was_in_doubt
-       OR (send_status = 'Delivered' AND expires_at > now())
+       n.send_status IN ('New', 'Sending', 'Succeeded')
+       OR n.was_in_doubt
+       OR (n.send_status = 'Delivered' AND n.expires_at > now())
    )
-RETURNING id;
+RETURNING n.id;
 
 -- name: expire_unsent
 -- New -> Failed: the order expired before any relay took the mail; the last reply stays as the detail
@@ -341,8 +345,9 @@ RETURNING n.id;
 -- name: expect_no_report
 -- No change of status: what was relayed or expanded has left the servers that report, so silence means nothing.
 -- It may come before our own commit of the 250, which then leaves it as it is.
-UPDATE notifications
+UPDATE notifications AS n
    SET report_due_at = 'infinity'
- WHERE order_id = $1
-   AND id = $2
-   AND send_status IN ('New', 'Sending', 'Succeeded');
+  FROM unnest($1::uuid[], $2::uuid[]) AS evidence (order_id, id)
+ WHERE n.order_id = evidence.order_id
+   AND n.id = evidence.id
+   AND n.send_status IN ('New', 'Sending', 'Succeeded');

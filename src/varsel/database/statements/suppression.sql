@@ -1,12 +1,13 @@
 -- name: suppress_bounced
 -- Of these notifications the addresses that do not exist. A renewed bounce counts from now; what is there for good
--- stays as it is.
+-- stays as it is. In order, so that of two who put the same addresses on the list one waits for the other.
 INSERT INTO suppressed_addresses AS s (owner, address, reason, until, notification_id, detail)
 SELECT DISTINCT ON (owner, lower(recipient_address))
        owner, lower(recipient_address), 'bounce', now() + $2::interval, id, status_detail
   FROM notifications
  WHERE id = ANY ($1::uuid[])
    AND send_status = 'Failed_Bounced'
+ ORDER BY owner, lower(recipient_address)
 ON CONFLICT (owner, address) DO UPDATE
    SET reason          = excluded.reason,
        since           = now(),
