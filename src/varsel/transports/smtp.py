@@ -102,7 +102,11 @@ class SmtpTransport:
     async def _introduce(self, connection: Connection, mail: Mail, by: float) -> Answer | None:
         """MAIL, RCPT and DATA; None where the relay waits for the message."""
         dialogue = connection.dialogue
-        envelope = Envelope.of(mail, self._notify, offers_dsn=dialogue.offers("dsn"))
+        try:
+            envelope = Envelope.of(mail, self._notify, offers_dsn=dialogue.offers("dsn"))
+        except ValueError:
+            self._connections.put_back(connection)
+            raise
         if envelope.needs_utf8 and not dialogue.offers("smtputf8"):
             self._connections.put_back(connection)
             return Rejected("550 5.6.7 the relay does not offer SMTPUTF8, which this address needs", self._relay.name)
