@@ -114,6 +114,7 @@ class SmtpTransport:
             replies = await _said(dialogue, envelope.commands, by)
             refusal = _refusal_in(replies)
             if refusal is None:
+                _require_still_usable(dialogue, by)
                 return None
             if len(replies) == len(envelope.commands) and replies[-1].code == 354:
                 await _say_nothing(dialogue, by)
@@ -207,6 +208,14 @@ def _refusal_in(replies: Sequence[Reply]) -> Reply | None:
         if reply.code not in wanted:
             return reply
     return None
+
+
+def _require_still_usable(dialogue: Dialogue, by: float) -> None:
+    """After a 354: once we write, the mail may be in doubt, so not on a closed connection and not too late."""
+    if not dialogue.is_open:
+        raise ConnectionResetError("closed behind its 354")
+    if _now() >= by:
+        raise TimeoutError("the 354 came too late")
 
 
 async def _say_nothing(dialogue: Dialogue, by: float) -> None:
