@@ -290,7 +290,7 @@ async def test_the_heads_of_all_requests_together_may_be_larger_than_one(port: i
 async def test_the_head_of_a_later_request_may_not_stop_coming_either(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "HEAD_TIMEOUT", 0.05)
+    monkeypatch.setattr(server, "HEAD_TIMEOUT", 0.3)
     reader, writer = await first_answer(port)
 
     writer.write(HEAD)
@@ -301,10 +301,10 @@ async def test_the_head_of_a_later_request_may_not_stop_coming_either(
 
 
 async def test_a_body_may_take_longer_than_a_head(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HEAD_TIMEOUT", 0.05)
+    monkeypatch.setattr(server, "HEAD_TIMEOUT", 0.3)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\n{")
-    await after(0.2)
+    await after(0.5)
 
     writer.write(b"}")
 
@@ -314,11 +314,11 @@ async def test_a_body_may_take_longer_than_a_head(port: int, monkeypatch: pytest
 
 
 async def test_an_answer_may_take_longer_than_a_head(port: int, held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HEAD_TIMEOUT", 0.05)
+    monkeypatch.setattr(server, "HEAD_TIMEOUT", 0.3)
     asking = asyncio.create_task(answer_to(port, get("/held", "Connection: close")))
     async with asyncio.timeout(LIMIT):
         await held.was_asked.wait()
-    await after(0.2)
+    await after(0.5)
 
     held.may_answer.set()
 
@@ -346,10 +346,10 @@ def piece(body: bytes, *, more: bool = True) -> Message:
 
 
 async def test_a_body_may_take_longer_than_the_time_between_two_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_body, "CHUNK_TIMEOUT", 0.2)
-    request = request_of([*[piece(b"x")] * 5, piece(b"y", more=False)], pause=0.05)
+    monkeypatch.setattr(read_body, "CHUNK_TIMEOUT", 0.4)
+    request = request_of([*[piece(b"x")] * 9, piece(b"y", more=False)], pause=0.05)
 
-    assert await asyncio.wait_for(read_body.read_body(request, 10), LIMIT) == b"xxxxxy"
+    assert await asyncio.wait_for(read_body.read_body(request, 10), LIMIT) == b"xxxxxxxxxy"
 
 
 async def test_a_body_that_is_slow_is_an_error_and_leaves_the_task_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -622,7 +622,7 @@ async def test_a_mail_whose_time_ran_out_behind_another_answer_is_not_handed_ove
         await talk.hear_envelope()
         talk.say(OK, OK, GO_ON)
         await talk.hear_message()
-        by = loop.time() + 0.05
+        by = loop.time() + 0.3
         second = submitting(transport, OLA, by=by)
         await talk.hear_envelope()
         await until(by + 0.01)
@@ -644,7 +644,7 @@ async def test_a_mail_whose_time_ran_out_is_not_handed_over_though_all_replies_c
         await talk.hear_envelope()
         talk.say(OK, OK, GO_ON)
         await talk.hear_message()
-        by = loop.time() + 0.05
+        by = loop.time() + 0.3
         second = submitting(transport, OLA, by=by)
         await talk.hear_envelope()
         await until(by + 0.01)
