@@ -238,19 +238,16 @@ async def test_only_one_envelope_goes_ahead() -> None:
         warm = submitting(transport, PER)
         talk = await relay.pick_up()
         await first_mail(talk, warm)
-        tasks = [submitting(transport, address) for address in (KARI, OLA, PER)]
-        await talk.hear_envelope()
-        talk.say(OK, OK, GO_ON)
-        await talk.hear_message()
-        await talk.hear_envelope()
+        first, second = await ahead(talk, transport)
+        third = submitting(transport, PER)
         await settle()
 
         talk.say(CLOSING)
 
         assert await talk.hear_the_rest() == b""
-        for task in tasks[1:]:
+        for task in (second, third):
             task.cancel()
-        await asyncio.wait(tasks)
+        await asyncio.wait({first, second, third})
 
 
 @pytest.mark.parametrize(("extensions", "limit"), [(PIPELINING, 0.0), (WITHOUT, LIMIT)], ids=["slow", "no pipelining"])
@@ -347,6 +344,30 @@ async def test_a_relay_that_closes_leaves_the_sent_mail_in_doubt_and_the_one_ahe
         assert isinstance(await second, Accepted)
         await transport.close()
         assert await another.hear() == "QUIT"
+    assert relay.calls == 2
+
+
+async def test_a_connection_that_two_mails_lost_makes_room_for_one() -> None:
+    async with played_relay() as relay, transport_to(relay.port, connections=1) as transport:
+        warm = submitting(transport, PER)
+        talk = await relay.pick_up()
+        await first_mail(talk, warm)
+        first, second = await ahead(talk, transport)
+        talk.hang_up()
+        another = await relay.pick_up()
+        await another.hear_envelope()
+
+        third = submitting(transport, PER)
+
+        another.say(OK, OK, GO_ON)
+        await another.hear_message()
+        another.say(TAKEN)
+        assert f"<{PER}>" in await another.take_mail()
+        assert [type(outcome) for outcome in await asyncio.gather(first, second, third)] == [
+            InDoubt,
+            Accepted,
+            Accepted,
+        ]
     assert relay.calls == 2
 
 
