@@ -21,8 +21,9 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every relay counts as quick, however loaded the machine is."""
+    """Every relay counts as quick, however loaded the machine is; and at the end nobody waits for a goodbye."""
     monkeypatch.setattr(connections, "QUICK", LIMIT)
+    monkeypatch.setattr(connections, "GOODBYE_TIMEOUT", 0.01)
 
 
 def submitting(transport: SmtpTransport, address: str, *, by: float | None = None) -> "asyncio.Task[Outcome]":
