@@ -1,15 +1,19 @@
 """Ids that ascend with time (RFC 9562 section 5.7)."""
 
+import itertools
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import RFC_4122, UUID
 
 import pytest
 
 from varsel.database import uuid7 as module
-from varsel.database.uuid7 import uuid7
+from varsel.database.uuid7 import uuid7, uuid7s
 
+LIMIT = 10.0  # seconds; a bound for a machine under load, not a measure
 A_TIME = datetime(2026, 11, 30, 8, 0, 0, tzinfo=UTC)
 
 
@@ -20,6 +24,15 @@ def time_of(id_: UUID) -> datetime:
 def set_clock(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
     nanoseconds = int(moment.timestamp()) * 1_000_000_000
     monkeypatch.setattr(time, "time_ns", lambda: nanoseconds)
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads take turns every few instructions, so that what one may spoil for another is spoilt."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture
@@ -92,3 +105,55 @@ def test_threads_never_share_an_id() -> None:
         thread.join()
 
     assert len(set(ids)) == 8_000
+
+
+def test_many_at_once_ascend_and_so_do_those_of_the_next_call() -> None:
+    ids = [id_ for count in (1, 1_000, 0, 7, 5_000, 1) for id_ in uuid7s(count)]
+
+    assert len(ids) == 6_009
+    assert ids == sorted(set(ids))
+    assert {(id_.version, id_.variant) for id_ in ids} == {(7, RFC_4122)}
+
+
+def test_many_at_once_ascend_beside_single_ones(no_id_yet: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_clock(monkeypatch, A_TIME)
+
+    ids = [uuid7(), *uuid7s(100), uuid7(), *uuid7s(100), uuid7()]
+
+    assert ids == sorted(set(ids))
+
+
+def test_many_at_once_ascend_though_the_clock_steps_back_between(
+    no_id_yet: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_clock(monkeypatch, A_TIME)
+    first = uuid7s(100)
+    set_clock(monkeypatch, A_TIME - timedelta(days=1))
+
+    second = uuid7s(100)
+
+    assert [*first, *second] == sorted({*first, *second})
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_threads_that_make_many_at_once_never_share_one_and_each_ascends(
+    no_id_yet: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count(time.time_ns(), 1_000_000)
+    monkeypatch.setattr(time, "time_ns", lambda: next(ticks))  # every call finds another millisecond
+    made: list[list[UUID]] = []
+    together = threading.Barrier(4)
+
+    def make() -> None:
+        together.wait(LIMIT)
+        made.append([id_ for _ in range(5_000) for id_ in uuid7s(3)])
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [ids == sorted(ids) for ids in made] == [True] * 4
+    assert len({id_ for ids in made for id_ in ids}) == 60_000

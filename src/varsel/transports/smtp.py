@@ -102,7 +102,11 @@ class SmtpTransport:
     async def _introduce(self, connection: Connection, mail: Mail, by: float) -> Answer | None:
         """MAIL, RCPT and DATA; None where the relay waits for the message."""
         dialogue = connection.dialogue
-        envelope = Envelope.of(mail, self._notify, offers_dsn=dialogue.offers("dsn"))
+        try:
+            envelope = Envelope.of(mail, self._notify, offers_dsn=dialogue.offers("dsn"))
+        except ValueError:
+            self._connections.put_back(connection)
+            raise
         if envelope.needs_utf8 and not dialogue.offers("smtputf8"):
             self._connections.put_back(connection)
             return Rejected("550 5.6.7 the relay does not offer SMTPUTF8, which this address needs", self._relay.name)
@@ -110,6 +114,7 @@ class SmtpTransport:
             replies = await _said(dialogue, envelope.commands, by)
             refusal = _refusal_in(replies)
             if refusal is None:
+                _require_still_usable(dialogue, by)
                 return None
             if len(replies) == len(envelope.commands) and replies[-1].code == 354:
                 await _say_nothing(dialogue, by)
@@ -203,6 +208,14 @@ def _refusal_in(replies: Sequence[Reply]) -> Reply | None:
         if reply.code not in wanted:
             return reply
     return None
+
+
+def _require_still_usable(dialogue: Dialogue, by: float) -> None:
+    """After a 354: once we write, the mail may be in doubt, so not on a closed connection and not too late."""
+    if not dialogue.is_open:
+        raise ConnectionResetError("closed behind its 354")
+    if _now() >= by:
+        raise TimeoutError("the 354 came too late")
 
 
 async def _say_nothing(dialogue: Dialogue, by: float) -> None:
