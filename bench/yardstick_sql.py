@@ -12,7 +12,7 @@ from bench.fill import BLOCK, ORDER_PREFIX, OWNER, PICKS
 from bench.unsound import Unsound
 from varsel.database.statements import statements
 from varsel.notifications.find import PAGE
-from varsel.orders.place import SMALL
+from varsel.orders.generate import BULK
 
 NEW, NOW = "~new~", "~now~"
 TIME_TO_LIVE = "interval '48 hours'"
@@ -44,7 +44,7 @@ def get_script(recipients: int, blocks: int) -> str:
 def post_script(recipients: int) -> str:
     """Write what POST writes for an order of this size, in one commit."""
     sql = statements("orders")
-    if recipients <= SMALL:
+    if recipients <= BULK:
         return _filled_in(sql["place_orders"], _place_orders(recipients, recipients))
     # All in one packet, so that the yardstick does not pay for going to and fro.
     return "\n".join(

@@ -86,7 +86,8 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def _look(self) -> None:
         """Now and then: a timer for each request would cost more than all its headers."""
-        if self.loop.time() >= self._head_due_at:
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        if self.loop.time() >= self._head_due_at and not is_answering:
             self.transport.close()
             return
         self._watch = self.loop.call_later(HEAD_TIMEOUT / 10, self._look)

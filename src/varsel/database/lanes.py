@@ -7,6 +7,7 @@ nothing; the busier it is, the more share a query, and for what is written a com
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 import structlog
@@ -72,27 +73,40 @@ class Lanes(Generic[Q, A]):
 
     async def _run(self, batch: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
         try:
+            with suppress(*UNAVAILABLE):  # which everybody in the batch was told
+                await self._answer(batch)
+        finally:
+            for _, future in batch:
+                future.cancel()  # which does nothing, unless we were cancelled ourselves
+
+    async def _answer(self, batch: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
+        try:
             answers = await self._answer_together([question for question, _ in batch])
         except UNAVAILABLE as error:
-            for _, future in batch:
-                _fail(future, error)
+            _fail(batch, error)
+            raise
         except Exception as error:
             if len(batch) == 1:
-                _fail(batch[0][1], error)
+                _fail(batch, error)
                 return
             log.warning("one of many cannot be answered; each is tried alone", error=type(error).__name__)
-            for member in batch:
-                await self._run([member])
-        except BaseException:
-            for _, future in batch:
-                future.cancel()
-            raise
+            await self._answer_each(batch)
         else:
             for (_, future), answer in zip(batch, answers, strict=True):
                 if not future.done():  # else nobody waits any more
                     future.set_result(answer)
 
+    async def _answer_each(self, batch: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
+        """Until the database is away: then the others need not find out one after the other."""
+        for position in range(len(batch)):
+            try:
+                await self._answer(batch[position : position + 1])
+            except UNAVAILABLE as error:
+                _fail(batch[position:], error)
+                raise
 
-def _fail(future: "asyncio.Future[A]", error: BaseException) -> None:
-    if not future.done():
-        future.set_exception(error)
+
+def _fail(batch: "Sequence[tuple[Q, asyncio.Future[A]]]", error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)

@@ -1,7 +1,7 @@
 """Place orders: store them, and those that are due generate their notifications in the same transaction.
 
-Small orders that are placed at the same time share one statement and one commit, whoever places them. A large one,
-or one on terms of its own, has its own transaction.
+An order of at most 100 recipients is one statement, which is its transaction. Small ones that are placed at the same
+time share it, and the commit, whoever places them. A larger order, or one on terms of its own, has several statements.
 """
 
 from collections.abc import Sequence
@@ -54,9 +54,11 @@ class Placing:
             LimitReached: the owner has no room for so many recipients today.
             Overloaded: too many orders wait to be stored already.
         """
-        if terms == NO_TERMS and len(order.recipients) <= SMALL:
-            return await self._lanes.ask(order)
-        return await self._place_alone(order, terms)
+        if terms != NO_TERMS or len(order.recipients) > BULK:
+            return await self._place_alone(order, terms)
+        if len(order.recipients) > SMALL:
+            return (await self._place_together([order]))[0]
+        return await self._lanes.ask(order)
 
     async def _place_together(self, orders: Sequence[NewOrder]) -> Sequence[UUID]:
         async with connection_of(self._pool) as conn:
@@ -89,7 +91,7 @@ def _log_placed(order_ids: Sequence[UUID], orders: Sequence[NewOrder]) -> None:
 
 
 async def _store(conn: Connection, orders: Sequence[NewOrder]) -> Sequence[UUID]:
-    """Store the orders, with the notifications of those that are due; a large one, which comes alone, in pieces."""
+    """Store the orders, with the notifications of those that are due, by one statement; a large one in pieces."""
     order_ids = uuid7s(len(orders))
     placed = [
         (order_id, order, _can_be_generated_at_once(order)) for order_id, order in zip(order_ids, orders, strict=True)
@@ -98,7 +100,7 @@ async def _store(conn: Connection, orders: Sequence[NewOrder]) -> Sequence[UUID]
     due = [
         (order_id, recipient.email_address)
         for order_id, order, at_once in placed
-        if at_once and len(order.recipients) <= SMALL
+        if at_once and len(order.recipients) <= BULK
         for recipient in order.recipients
     ]
     notifications = [
@@ -107,7 +109,7 @@ async def _store(conn: Connection, orders: Sequence[NewOrder]) -> Sequence[UUID]
     ]
     await conn.execute(SQL["place_orders"], _json(rows), _json(notifications), TIME_TO_LIVE)
     for order_id, order, at_once in placed:
-        if at_once and len(order.recipients) > SMALL:
+        if at_once and len(order.recipients) > BULK:
             await generate_notifications(conn, order_id, order.owner, order.requested_send_time, order.recipients)
     return order_ids
 

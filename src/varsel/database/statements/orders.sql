@@ -1,7 +1,7 @@
 -- name: place_orders
--- -> Registered, or at once Processed where its notifications are generated in the same transaction: here, for small
--- orders whose recipients all have addresses. One statement, so that orders placed together cost one commit; as JSON,
--- because eighteen arrays cost the driver more than all else that placing an order costs us.
+-- -> Registered, or at once Processed where its notifications are generated in the same transaction: here, for
+-- orders of at most 100 recipients who all have addresses. One statement, so that orders placed together cost one
+-- commit; as JSON, because eighteen arrays cost the driver more than all else that placing an order costs us.
 WITH placed AS (
     INSERT INTO orders (
         id, owner, senders_reference, requested_send_time, status, channel,
