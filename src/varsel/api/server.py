@@ -9,7 +9,7 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 BACKLOG = 2048  # connections that wait to be accepted
 GOODBYE = 2  # seconds for the answers under way when we stop
@@ -86,7 +86,8 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def _look(self) -> None:
         """Now and then: a timer for each request would cost more than all its headers."""
-        is_answering = self.cycle is not None and not self.cycle.response_complete
+        cycle: RequestResponseCycle | None = self.cycle  # as uvicorn has it, whatever it declares
+        is_answering = cycle is not None and not cycle.response_complete
         if self.loop.time() >= self._head_due_at and not is_answering:
             self.transport.close()
             return

@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-LANES = 3  # queries at a time: while PostgreSQL is at one, we are at the answers of another
+LANES = 4  # queries at a time: while PostgreSQL is at one, we are at the answers of another
 ENOUGH = 8  # questions that are worth a further lane; fewer go with the next query of the one under way
 MOST = 64  # questions a query
 WAITING_LIMIT = 2_000  # questions; at several thousand a second more would only wait longer than clients do
