@@ -10,10 +10,12 @@ from uuid import UUID
 from starlette.requests import Request
 
 from varsel.api.check_order import HouseRules
+from varsel.api.headers import header_value, header_values
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.caller import CREATE_SCOPE, Caller
 from varsel.auth.platform_token import PlatformTokens
 from varsel.database.connect import Pool
+from varsel.database.uuid7 import read_uuid
 from varsel.errors import InvalidOrder, NotAuthenticated, NotAuthorised
 from varsel.notifications.find import NotificationPages
 from varsel.orders.limits import count_request
@@ -36,18 +38,16 @@ class Desk:
     tokens: BearerTokens
     order_placed: Callable[[], None]
     platform_tokens: PlatformTokens = field(default_factory=PlatformTokens)
+    house_rules: HouseRules = field(init=False)  # what the settings add to the contract's rules for orders
     pages: NotificationPages = field(init=False)
     placing: Placing = field(init=False)
     large_bodies: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_BODIES))
 
     def __post_init__(self) -> None:
+        house_rules = HouseRules(self.settings.sender, self.settings.internal_domains)
+        object.__setattr__(self, "house_rules", house_rules)
         object.__setattr__(self, "pages", NotificationPages(self.pool))
         object.__setattr__(self, "placing", Placing(self.pool))
-
-    @property
-    def house_rules(self) -> HouseRules:
-        """What the settings add to the contract's rules for orders."""
-        return HouseRules(self.settings.sender, self.settings.internal_domains)
 
 
 def desk_of(request: Request) -> Desk:
@@ -74,7 +74,7 @@ async def caller_of(request: Request) -> Caller:
 
 
 async def _platform_caller(request: Request) -> Caller | None:
-    given = _header(request, b"platformaccesstoken")
+    given = header_values(request, b"platformaccesstoken")
     if not any(given):
         return None
     if len(given) > 1:
@@ -99,15 +99,10 @@ def bearer_token(request: Request) -> str:
     Raises:
         NotAuthenticated: there is none.
     """
-    scheme, _, token = next(iter(_header(request, b"authorization")), "").partition(" ")
+    scheme, _, token = header_value(request, b"authorization").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise NotAuthenticated("no bearer token")
     return token.strip()
-
-
-def _header(request: Request, name: bytes) -> list[str]:
-    """Each value of a header, whose name is in lower case; straight from the server, since every request needs it."""
-    return [value.decode("latin-1").strip() for given, value in request.scope["headers"] if given == name]
 
 
 def owner_of(caller: Caller) -> str:
@@ -130,4 +125,4 @@ def order_id_of(request: Request) -> UUID:
     text = request.path_params["id"]
     if not _GUID.fullmatch(text):
         raise InvalidOrder({"id": [f"The value '{text}' is not valid."]})
-    return UUID(text.strip("{}()"))
+    return read_uuid(text.strip("{}()"))

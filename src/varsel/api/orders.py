@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from varsel.api.check_order import HouseRules, email_order, order
 from varsel.api.desk import caller_of, desk_of, order_id_of, owner_of
+from varsel.api.headers import header_values
 from varsel.api.problems import empty, json, problem
 from varsel.api.read_body import read_as, read_body
 from varsel.api.views import order_placed, order_url, order_view, order_with_status
@@ -68,7 +69,7 @@ async def post_sms_order(request: Request) -> Response:
 
 def _idempotency_key(request: Request, body: bytes) -> IdempotencyKey | None:
     """The client's key with a digest of what it asks for: the path, however it is spelled, and the body."""
-    given = request.headers.getlist("idempotency-key")
+    given = header_values(request, b"idempotency-key")
     if not given:
         return None
     if len(given) > 1 or not _KEY.fullmatch(given[0]):

@@ -16,6 +16,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
+from varsel.api.headers import header_value
 from varsel.api.wire import AnyOrderRequest
 from varsel.errors import InvalidOrder, VarselError
 from varsel.orders.order import Channel, ContentType
@@ -55,9 +56,9 @@ async def read_body(request: Request, limit: int) -> bytes:
         BodyTooLarge: it is larger than `limit`.
         BodyTooSlow: nothing more of it came for a while.
     """
-    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+    if header_value(request, b"content-type").split(";")[0].strip().lower() != "application/json":
         raise NotJson("the body is not JSON")
-    if int(request.headers.get("content-length", "0")) > limit:
+    if int(header_value(request, b"content-length") or "0") > limit:
         raise BodyTooLarge("the body is too large")
     body = bytearray()
     while True:

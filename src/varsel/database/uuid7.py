@@ -7,8 +7,12 @@ import time
 from datetime import datetime
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
+
 _RANDOM_BITS = 74  # what version 7 leaves beside 48 bits of milliseconds, 4 of version and 2 of variant
 _LOW_BITS = 62  # those of them that stand below the variant
+
+# Ids are the driver's kind of UUID: like any other, but made and written five times as fast.
 
 _lock = threading.Lock()
 _last = 0
@@ -40,10 +44,16 @@ def uuid7s(count: int) -> list[UUID]:
     return [_as_uuid(number) for number in numbers]
 
 
+def read_uuid(text: str) -> UUID:
+    """The UUID in a text of 32 hexadecimal digits, with or without hyphens, as the driver makes them."""
+    return pgproto.UUID(text)
+
+
 def _as_uuid(number: int) -> UUID:
     timestamp, random = number >> _RANDOM_BITS, number & ((1 << _RANDOM_BITS) - 1)
     high, low = random >> _LOW_BITS, random & ((1 << _LOW_BITS) - 1)
-    return UUID(int=timestamp << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low)
+    whole = timestamp << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low
+    return pgproto.UUID(whole.to_bytes(16, "big"))
 
 
 def first_uuid7_at(moment: datetime) -> UUID:

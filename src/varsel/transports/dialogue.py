@@ -108,7 +108,10 @@ class Dialogue(asyncio.Protocol):
             self._timer.cancel()
         while self._awaited:
             _fail(self._awaited.popleft().future, error)
-        self._transport.abort() if isinstance(error, TimeoutError) else self._transport.close()
+        if isinstance(error, TimeoutError):
+            self._transport.abort()  # what waits to be written to it may wait for ever
+        else:
+            self._transport.close()
 
     def _watch(self) -> None:
         """One timer, for the next reply. Where that has come it looks again, so most replies cost none."""
