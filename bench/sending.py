@@ -17,7 +17,7 @@ from bench.run import Run
 from bench.sink import SESSIONS, sink, source_rate
 
 ONE_WAY = 5.0  # milliseconds: a relay in another town
-DISTANT_SHARE = 5  # of the mails are sent there only a fifth: smtp-source needs four round trips for each
+DISTANT_SHARE = 2  # of the mails are sent there only half: smtp-source needs four round trips for each
 
 
 @dataclass(slots=True)
