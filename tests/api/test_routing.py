@@ -1,9 +1,7 @@
 """Which endpoint a request comes to, and which answer an error."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
@@ -12,8 +10,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Message, Scope
 
 from tests.api.bodies import ORDERS, UNKNOWN
+from tests.api.served import served
 from varsel.api.routing import Application, Endpoint, ErrorAnswer, Resource, resource
-from varsel.api.server import HttpServer
 
 LIMIT = 10.0  # seconds; a bound for a machine under load, not a measure
 
@@ -214,18 +212,6 @@ async def breaks_off(request: Request) -> Response:
         raise ValueError("there is no more")
 
     return StreamingResponse(pieces(), headers={"Content-Length": "1000"} if "length" in request.url.query else None)
-
-
-@asynccontextmanager
-async def served(application: Application) -> AsyncIterator[int]:
-    http, stop = HttpServer(application), asyncio.Event()
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        running = asyncio.create_task(http.run_until(stop, listener))
-        await http.wait_until_started()
-        yield listener.getsockname()[1]
-        stop.set()
-        await running
 
 
 @pytest.fixture

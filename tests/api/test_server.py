@@ -1,7 +1,6 @@
 """The HTTP server's own bounds: endless or absent heads, bodies that stop coming."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
@@ -10,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Message
 
+from tests.api.served import served
 from varsel.api import read_body, server
 from varsel.api.read_body import BodyTooSlow
 from varsel.api.routing import Application, resource
-from varsel.api.server import HEAD_LIMIT, HttpServer
+from varsel.api.server import HEAD_LIMIT
 
 LIMIT = 10.0  # seconds; a bound for a machine under load, not a measure
 LARGE = bytes(range(256)) * 20_000  # more than any socket's buffer holds
@@ -72,14 +72,8 @@ async def port(held: Held, stop: asyncio.Event) -> AsyncIterator[int]:
         resource("/pieces", GET=in_pieces),
         resource("/held", GET=held.answer),
     ]
-    http = HttpServer(Application(None, resources, {}))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        running = asyncio.create_task(http.run_until(stop, listener))
-        await http.wait_until_started()
-        yield listener.getsockname()[1]
-        stop.set()
-        await running
+    async with served(Application(None, resources, {}), stop) as port:
+        yield port
 
 
 async def answer_to(port: int, *pieces: bytes) -> bytes:

@@ -88,7 +88,6 @@ class Connections:
         connection.awaits_answer = True
         is_last = connection.mails + 1 >= self._relay.mails_a_connection
         if connection.is_quick and not is_last and not self._is_closed and connection.dialogue.offers("pipelining"):
-            connection.is_fresh = False
             self._handed_on.append(connection)
             self._wake()
 
@@ -243,8 +242,7 @@ class Connections:
     async def _quit(self, connection: Connection) -> None:
         by = _now() + GOODBYE_TIMEOUT
         try:
-            [farewell] = connection.dialogue.say(b"QUIT\r\n", replies=1, patience=GOODBYE_TIMEOUT, by=by)
-            await farewell
+            await connection.dialogue.ask(b"QUIT\r\n", patience=GOODBYE_TIMEOUT, by=by)
         except OSError:
             pass  # it is closed all the same
         finally:

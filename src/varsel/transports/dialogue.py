@@ -68,6 +68,15 @@ class Dialogue(asyncio.Protocol):
         self._watch()
         return futures
 
+    async def ask(self, command: bytes, *, patience: float, by: float) -> Reply:
+        """The one reply to one command, within the time that `say` would give it.
+
+        Raises:
+            OSError: as the future of `say` does.
+        """
+        [reply] = self.say(command, replies=1, patience=patience, by=by)
+        return await reply
+
     def close(self) -> None:
         """Hang up."""
         self._end(ConnectionResetError("connection closed"))

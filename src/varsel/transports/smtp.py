@@ -16,6 +16,7 @@ behind the message: one round trip a mail.
 import asyncio
 import ssl
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Literal
 
@@ -139,12 +140,9 @@ class SmtpTransport:
 
     async def _clear(self, connection: Connection) -> None:
         """Clear the refused transaction away, for the next mail."""
-        dialogue, by = connection.dialogue, _now() + GOODBYE_TIMEOUT
-        try:
-            [reset] = dialogue.say(b"RSET\r\n", replies=1, patience=GOODBYE_TIMEOUT, by=by)
-            await reset
-        except OSError:
-            pass  # it is closed by now, and so dropped below
+        by = _now() + GOODBYE_TIMEOUT
+        with suppress(OSError):  # then it is closed by now, and so dropped below
+            await connection.dialogue.ask(b"RSET\r\n", patience=GOODBYE_TIMEOUT, by=by)
         connection.mails += 1
         self._connections.put_back(connection)
 
@@ -194,8 +192,7 @@ async def _said(dialogue: Dialogue, commands: list[bytes], by: float) -> list[Re
                 replies.append(await future)  # noqa: PERF401  # what came before the connection was lost counts
         else:
             while len(replies) < len(commands) and _refusal_in(replies) is None:
-                command = commands[len(replies)]
-                replies.append(await dialogue.say(command, replies=1, patience=COMMAND_TIMEOUT, by=by)[0])
+                replies.append(await dialogue.ask(commands[len(replies)], patience=COMMAND_TIMEOUT, by=by))
     except OSError:
         if _refusal_in(replies) is None:
             raise
@@ -220,7 +217,7 @@ def _require_still_usable(dialogue: Dialogue, by: float) -> None:
 
 async def _say_nothing(dialogue: Dialogue, by: float) -> None:
     """No message: what a relay must be sent that said 354 though it takes no recipient (RFC 2920 section 3.1)."""
-    await dialogue.say(b".\r\n", replies=1, patience=COMMAND_TIMEOUT, by=by)[0]
+    await dialogue.ask(b".\r\n", patience=COMMAND_TIMEOUT, by=by)
 
 
 def _words(error: OSError) -> str:
