@@ -3,6 +3,7 @@
 VarselError
 ├── SettingsError          the settings cannot work together: the program does not start
 ├── DatabaseUnavailable    no usable PostgreSQL: exit, or answer "try again later"
+├── RegisterUnavailable    no contact register that answers: try later, and take nobody for unknown
 ├── Overloaded             more is asked at once than can be answered soon: "try again later"
 ├── InvalidOrder           what the owner sent cannot be an order; carries the reasons by field
 ├── NotAuthenticated       no credential that we trust
@@ -26,6 +27,10 @@ class SettingsError(VarselError):
 
 class DatabaseUnavailable(VarselError):
     """PostgreSQL cannot be started or reached; the text is one line that says what to do."""
+
+
+class RegisterUnavailable(VarselError):
+    """The contact register does not answer, or not in a way that can be used; the text says how, without whom."""
 
 
 class Overloaded(VarselError):

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from tests.api.bodies import ORDERS, email_body, reasons_in
-from varsel.api.email_address import is_deliverable
+from varsel.email_address import is_deliverable
 from varsel.settings import Settings
 
 INTERNAL = frozenset({"local", "corp.lan", "mailhost"})

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from msgspec import UnsetType
 
 from varsel.api.check_recipients import ERRORS_LIMIT, Reasons, check_recipients
-from varsel.api.email_address import is_deliverable
 from varsel.api.read_body import body_is_missing
 from varsel.api.wire import EmailOrderRequest, EmailTemplateRequest, OrderRequest, RecipientRequest
+from varsel.email_address import is_deliverable
 from varsel.errors import InvalidOrder
 from varsel.notifications.compose import split_mailbox
 from varsel.orders.order import Channel, ContentType, EmailTemplate, NewOrder, Recipient

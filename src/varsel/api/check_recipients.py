@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Sequence, Set
 from typing import TypeAlias
 
-from varsel.api.email_address import is_deliverable
 from varsel.api.wire import RecipientRequest
+from varsel.email_address import is_deliverable
 
 Reasons: TypeAlias = "defaultdict[str, list[str]]"  # messages by the key of the member that they concern
 

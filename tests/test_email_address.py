@@ -5,7 +5,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from varsel.api.email_address import is_deliverable
+from varsel.email_address import is_deliverable
 
 LABEL = st.text("aZ0-", min_size=1, max_size=6) | st.sampled_from(["xn--a", "xn--blbr-0nah0j", "b" * 63, "b" * 64])
 TOP = st.sampled_from(["no", "com", "test", "local", "LOCALHOST", "invalid", "arpa", "onion", "example", "x", "c1"])

@@ -1,0 +1,1 @@
+"""Where identities become addresses: one seam, and the registers behind it."""
