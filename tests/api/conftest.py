@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx2
@@ -64,7 +65,8 @@ async def developer(
     """Whoever tries out a client against a service in development mode."""
     tokens = BearerTokens({issuer.issuer: issuer})
     desk = Desk(pool, settings, tokens, lambda: None, PlatformTokens(development=issuer))
-    app = build_app(desk, more_resources=development_resources(issuer, maskinporten, None))
+    routes = development_resources(issuer, maskinporten, None, slow_lookup=timedelta(milliseconds=10))
+    app = build_app(desk, more_resources=routes)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://varsel.test") as client:
         yield client

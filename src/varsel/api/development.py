@@ -1,10 +1,13 @@
-"""The endpoints of development mode: those that give out tokens, and the sandbox's mails."""
+"""The endpoints of development mode: tokens, the registers that are played, and the sandbox's mails."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from varsel.api.development_contacts import contact_resources
+from varsel.api.development_decisions import decision_resources
 from varsel.api.development_maskinporten import maskinporten_resources
 from varsel.api.development_tokens import token_resources
 from varsel.api.problems import empty, json
@@ -12,11 +15,15 @@ from varsel.api.routing import Resource, resource
 from varsel.api.wire import SandboxMessage, timestamp
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.auth.maskinporten import Maskinporten
+from varsel.sandbox.contact_player import SLOW_LOOKUP
 from varsel.sandbox.mailbox import Mailbox, ReceivedMessage
 
 
 def development_resources(
-    issuer: DevelopmentIssuer, maskinporten: Maskinporten, mailbox: Mailbox | None
+    issuer: DevelopmentIssuer,
+    maskinporten: Maskinporten,
+    mailbox: Mailbox | None,
+    slow_lookup: timedelta = SLOW_LOOKUP,
 ) -> Sequence[Resource]:
     """The resources of development mode; without a mailbox (a relay of your own is set) there are no mails to show."""
 
@@ -32,6 +39,8 @@ def development_resources(
     return (
         *maskinporten_resources(maskinporten),
         *token_resources(issuer, maskinporten),
+        *contact_resources(slow_lookup),
+        *decision_resources(),
         resource("/sandbox/messages", GET=get_messages),
         resource("/sandbox/messages/{id}", GET=get_message),
     )

@@ -17,11 +17,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
 from varsel.api.headers import header_value
-from varsel.api.wire import AnyOrderRequest
+from varsel.api.wire import AnyRequest
 from varsel.errors import InvalidOrder, VarselError
 from varsel.orders.order import Channel, ContentType
 
-T = TypeVar("T", bound=AnyOrderRequest)
+T = TypeVar("T", bound=AnyRequest)
 
 # The numbers that clients of the original send for names.
 _NUMBERED: dict[type[StrEnum], tuple[StrEnum, ...]] = {
@@ -141,7 +141,7 @@ def _inside(value: Any) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
-def body_is_missing(wire_type: type[AnyOrderRequest]) -> dict[str, list[str]]:
+def body_is_missing(wire_type: type[AnyRequest]) -> dict[str, list[str]]:
     """What the contract adds when the body cannot be read: to its framework the whole parameter is then missing."""
     return {wire_type.parameter: [f"The {wire_type.parameter} field is required."]}
 

@@ -39,10 +39,14 @@ class EmailTemplateRequest(Struct, frozen=True, rename="camel", forbid_unknown_f
     content_type: ContentType | None = None
 
 
-class AnyOrderRequest(Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """What every body that places an order may hold."""
+class AnyRequest(Struct, frozen=True):
+    """What every body is that is read."""
 
     parameter: ClassVar[str]  # what error keys call the whole body
+
+
+class AnyOrderRequest(AnyRequest, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """What every body that places an order may hold."""
 
     senders_reference: str | None = None
     requested_send_time: str | UnsetType = UNSET
