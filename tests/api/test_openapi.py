@@ -58,6 +58,7 @@ def test_the_names_of_its_operations_stay() -> None:
         "getEmailNotifications",
         "getSmsNotifications",
         "getEmailNotificationsByOldPath",
+        "getTestSendCondition",
         "getHealth",
     ]
 

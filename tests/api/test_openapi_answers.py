@@ -15,6 +15,7 @@ from varsel.settings import Settings
 
 MAX_BODY = 2_000
 LATER = "2036-05-02T09:00:00+02:00"
+SEND_CONDITION = "/notifications/api/v1/tests/sendcondition"
 KEY = {"Idempotency-Key": "5b0f9d-1"}
 
 # Each operation of a caller, asked for something that it answers well where it can.
@@ -157,6 +158,14 @@ async def test_without_its_database_the_answer_is_as_documented(
     await pool.close()
 
     assert (await ask(client, method, path)).status_code == 503
+
+
+async def test_a_condition_is_answered_as_documented(anonymous: httpx2.AsyncClient) -> None:
+    answers = [
+        await ask(anonymous, "get", SEND_CONDITION, params={"conditionMet": given}) for given in ("true", "false", "x")
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 400]
 
 
 async def test_health_is_answered_as_documented(anonymous: httpx2.AsyncClient, pool: Pool) -> None:

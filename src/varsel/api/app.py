@@ -23,6 +23,7 @@ from varsel.api.orders import (
 from varsel.api.problems import empty, problem
 from varsel.api.read_body import BodyTooLarge, BodyTooSlow, NotJson
 from varsel.api.routing import Application, ErrorAnswer, Resource, resource
+from varsel.api.send_condition import get_send_condition
 from varsel.api.views import BASE_PATH
 from varsel.database.connect import UNAVAILABLE
 from varsel.database.statements import statements
@@ -61,6 +62,7 @@ RESOURCES: Sequence[Resource] = (
     resource(f"{BASE_PATH}/orders/{{id}}/status", GET=get_status),
     resource(f"{BASE_PATH}/orders/{{id}}/cancel", PUT=put_cancel),
     resource(f"{BASE_PATH}/orders/{{id}}/notifications/sms", GET=get_sms_notifications),
+    resource(f"{BASE_PATH}/tests/sendcondition", GET=get_send_condition),
     # As an older edition of the original's documentation writes it.
     resource(f"{BASE_PATH}/order/{{id}}/notifications/email", GET=get_email_notifications),
 )

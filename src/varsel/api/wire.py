@@ -198,6 +198,12 @@ class EmailSummary(Struct, frozen=True, rename="camel", omit_defaults=True, kw_o
     notifications: Sequence[NotificationView]
 
 
+class SendCondition(Struct, frozen=True, rename="camel"):
+    """What a condition endpoint says: whether the notifications of an order are to be sent."""
+
+    send_notification: bool
+
+
 class SandboxMessage(Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
     """A mail that the sandbox received; not part of the contract."""
 

@@ -55,6 +55,13 @@ _PARAMETERS: dict[str, Json] = {
         "schema": {"type": "string", "pattern": r"\S"},
         "example": REFERENCE,
     },
+    "conditionMet": {
+        "name": "conditionMet",
+        "in": "query",
+        "description": "What shall be answered; in any letter case. Absent is as good as false.",
+        "schema": {"type": "boolean"},
+        "example": True,
+    },
     "idempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",

@@ -22,6 +22,7 @@ from varsel.api.wire import (
     RecipientLookup,
     RecipientView,
     SelfLink,
+    SendCondition,
     StatusView,
 )
 from varsel.notifications.send_status import SendStatus
@@ -155,6 +156,12 @@ SMS_SUMMARY: Mapping[str, Json] = {
 }
 
 
+SEND_CONDITION: Mapping[str, Json] = {
+    "met": _one("`conditionMet=true`", SendCondition(send_notification=True)),
+    "not met": _one("Otherwise", SendCondition(send_notification=False)),
+}
+
+
 def problem_example(status: int, errors: Mapping[str, Sequence[str]] | None = None) -> Mapping[str, Json]:
     """The problem body of this HTTP status, as it is really answered but for the trace id."""
     body = msgspec.json.decode(problem(status, errors).body)
@@ -167,4 +174,5 @@ INVALID = {
 }
 NO_GUID = {"id": ["The value '1337' is not valid."]}
 NO_REFERENCE = {"sendersReference": ["The sendersReference field is required."]}
+NO_CONDITION = {"conditionMet": ["The value 'yes' is not valid."]}
 NO_SMS = {"NotificationChannel": ["Varsel does not send SMS yet. Use POST /orders/email."]}

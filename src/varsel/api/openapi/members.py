@@ -48,6 +48,7 @@ _MEANINGS = {
     "resourceAction": "What the recipient may do with the resource; only together with `resourceId`.",
     "resourceId": "The resource that the order is about.",
     "self": "Where this is read.",
+    "sendNotification": "Whether the notifications of the order are to be sent.",
     "sendStatus": "Where the sending stands.",
     "sendersReference": "The owner's own id for the order; it need not be unique.",
     "status": "The word for it.",

@@ -177,6 +177,20 @@ OPERATIONS: Sequence[Operation] = (
     ),
     Operation(
         "get",
+        f"{BASE_PATH}/tests/sendcondition",
+        "getTestSendCondition",
+        "Service",
+        "Try out a condition endpoint",
+        "Answers as the condition endpoint of an order does, with what it is told.",
+        {
+            "200": shows("Whether to send.", "SendCondition", examples.SEND_CONDITION),
+            "400": invalid(examples.NO_CONDITION),
+        },
+        parameters=["conditionMet"],
+        is_public=True,
+    ),
+    Operation(
+        "get",
         "/health",
         "getHealth",
         "Service",

@@ -6,9 +6,25 @@ from varsel.api.openapi.members import describe_members
 from varsel.api.openapi.pieces import Json, ref
 from varsel.api.openapi.read_schemas import as_read
 from varsel.api.openapi.written_schemas import PROBLEMS, as_written, name_the_statuses
-from varsel.api.wire import EmailOrderRequest, EmailSummary, OrderList, OrderPlaced, OrderRequest, OrderWithStatusView
+from varsel.api.wire import (
+    EmailOrderRequest,
+    EmailSummary,
+    OrderList,
+    OrderPlaced,
+    OrderRequest,
+    OrderWithStatusView,
+    SendCondition,
+)
 
-_ON_THE_WIRE = (EmailOrderRequest, OrderRequest, OrderPlaced, OrderList, OrderWithStatusView, EmailSummary)
+_ON_THE_WIRE = (
+    EmailOrderRequest,
+    OrderRequest,
+    OrderPlaced,
+    OrderList,
+    OrderWithStatusView,
+    EmailSummary,
+    SendCondition,
+)
 
 
 def build_schemas() -> dict[str, Json]:
