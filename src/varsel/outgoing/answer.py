@@ -1,0 +1,61 @@
+"""One request and its answer, bounded: in time from the first packet to the last byte, and in size.
+
+Redirects are never followed here. What comes back compressed is refused, because its size could not be bounded.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx2
+
+from varsel.errors import VarselError
+
+
+class NoAnswer(VarselError):
+    """There was no answer that could be read; the text says why, without address, token or content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]  # asked for in any case
+    content: bytes
+
+
+async def answer_to(
+    client: httpx2.AsyncClient, request: httpx2.Request, *, within: timedelta, size_limit: int
+) -> Answer:
+    """Send it and read the whole answer, of at most `size_limit` bytes.
+
+    Raises:
+        NoAnswer: it did not come in time, is too large, or there was none.
+    """
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            request.headers["Accept-Encoding"] = "identity"
+            answer = await client.send(request, stream=True, follow_redirects=False)
+            try:
+                return Answer(answer.status_code, answer.headers, await _content(answer, size_limit))
+            finally:
+                await answer.aclose()
+    except TimeoutError as error:
+        raise NoAnswer(f"none within {within.total_seconds():g} s") from error
+    # Of these the type is told, not the text, which may quote the address.
+    except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ssl.SSLError, ValueError) as error:
+        raise NoAnswer(type(error).__name__) from error
+
+
+async def _content(answer: httpx2.Response, size_limit: int) -> bytes:
+    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise NoAnswer("compressed, though we asked for it not to be")
+    content = bytearray()
+    async for chunk in answer.aiter_raw():
+        content += chunk
+        if len(content) > size_limit:
+            raise NoAnswer(f"larger than {size_limit} bytes")
+    return bytes(content)
