@@ -9,21 +9,23 @@ import json
 import os
 import re
 import ssl
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from varsel.errors import SettingsError
 from varsel.mail_server import MailServer
+from varsel.outgoing_settings import OutgoingSettings, as_seconds, check_outgoing, without_trailing_slash
 from varsel.relay import CONNECTIONS, MOST_CONNECTIONS, Relay, read_relays, split_urls
 from varsel.token_issuer import TokenIssuer
 
 NEEDED_OUTSIDE_DEV = ("smtp_url", "token_issuers", "public_url", "from_address", "return_path_domain")
 DEV_DOMAIN = "varsel.test"
+SANDBOX_HOST = "sandbox.test"  # in development mode, conditions on this host are asked of ourselves
 
 _PASSWORD_IN_QUERY = re.compile(r"([?&][^=&]*password=)[^&]*", re.IGNORECASE)
 
@@ -49,7 +51,7 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "varsel"
 
 
-class Settings(BaseSettings):
+class Settings(OutgoingSettings):
     """What an operator can set; `varsel settings` prints each with its meaning and present value."""
 
     model_config = SettingsConfigDict(env_prefix="VARSEL_", frozen=True, extra="ignore")
@@ -166,12 +168,8 @@ class Settings(BaseSettings):
 
     @field_validator("public_url")
     @classmethod
-    def _without_trailing_slash(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-            raise ValueError("must be an http or https URL with a host")
-        return url.rstrip("/")
+    def _is_a_base_url(cls, url: str | None) -> str | None:
+        return without_trailing_slash(url) if url is not None else None
 
     @field_validator("smtp_url")
     @classmethod
@@ -213,10 +211,7 @@ class Settings(BaseSettings):
     @field_validator("retry_first", "retry_max", "in_doubt_wait", mode="before")
     @classmethod
     def _seconds(cls, value: object) -> object:
-        try:
-            return timedelta(seconds=float(value)) if isinstance(value, str) else value
-        except (ValueError, OverflowError):
-            return value  # perhaps ISO 8601, which pydantic reads
+        return as_seconds(value)
 
     @field_validator("token_issuers", mode="before")
     @classmethod
@@ -241,6 +236,8 @@ class Settings(BaseSettings):
             return f"{value.total_seconds():g}"
         if isinstance(value, frozenset):
             return ",".join(sorted(value))
+        if isinstance(value, Mapping):
+            return ",".join(f"{key}={entry}" for key, entry in sorted(value.items()))
         if name == "token_issuers":
             return ",".join(issuer.issuer for issuer in self.token_issuers)
         return "" if value is None else str(value)
@@ -297,23 +294,34 @@ def for_development(settings: Settings, *, smtp_port: int = 0) -> Settings:
     """Default whatever is unset for work on one machine; `smtp_port` is the sandbox's.
 
     Raises:
-        SettingsError: the service would listen beyond this machine, where nobody may trust a test issuer.
+        SettingsError: the service would listen beyond this machine, where nobody may trust a test issuer; or what is
+            set contradicts itself.
     """
     require_loopback(settings)
+    own_url = f"http://[::1]:{settings.port}" if settings.host == "::1" else f"http://127.0.0.1:{settings.port}"
     defaults: dict[str, object] = {
-        "public_url": f"http://127.0.0.1:{settings.port}",
+        "public_url": own_url,
         "smtp_url": SecretStr(f"smtp://127.0.0.1:{smtp_port}"),
         "from_address": f"noreply@{DEV_DOMAIN}",
         "return_path_domain": f"bounce.{DEV_DOMAIN}",
         "reports_listen": "lmtp://127.0.0.1:0",
         "retry_first": timedelta(seconds=2),
+        "condition_retry": timedelta(seconds=5),
+        "condition_hosts": {SANDBOX_HOST: own_url},
+        # The sandbox's own, over HTTP like real ones.
+        "contact_register": "http",
+        "profile_url": f"{own_url}/profile/api/v1",
+        "register_url": f"{own_url}/register/api/v1",
+        "authorization_url": f"{own_url}/authorization/api/v1",
     }
     unset = {
         name: value
         for name, value in defaults.items()
         if getattr(settings, name) is None or name not in settings.model_fields_set
     }
-    return settings.model_copy(update=unset)
+    settings = settings.model_copy(update=unset)
+    check_outgoing(settings)
+    return settings
 
 
 def require_loopback(settings: Settings) -> None:
@@ -335,4 +343,5 @@ def for_production(settings: Settings) -> Settings:
     missing = [f"VARSEL_{name.upper()}" for name in NEEDED_OUTSIDE_DEV if not getattr(settings, name)]
     if missing:
         raise SettingsError(f"not set: {', '.join(missing)} (or start with --dev, which defaults them)")
+    check_outgoing(settings)
     return settings
