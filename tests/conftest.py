@@ -21,6 +21,7 @@ from varsel.api.desk import Desk
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.caller import CREATE_SCOPE
 from varsel.auth.development_issuer import DevelopmentIssuer
+from varsel.contact_register.local import LocalRegister
 from varsel.database.connect import Pool, open_pool
 from varsel.database.embedded.supervisor import EmbeddedPostgres
 from varsel.database.migrate import migrate
@@ -214,7 +215,7 @@ async def anonymous(
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client without any credential."""
     tokens = BearerTokens({issuer.issuer: issuer})
-    app = build_app(Desk(pool, settings, tokens, lambda: orders_placed.append(None)))
+    app = build_app(Desk(pool, settings, tokens, lambda: orders_placed.append(None), LocalRegister(pool)))
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://varsel.test") as client:
         yield client

@@ -31,6 +31,7 @@ from varsel.api.desk import Desk
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.caller import CREATE_SCOPE
 from varsel.auth.development_issuer import DevelopmentIssuer
+from varsel.contact_register.local import LocalRegister
 from varsel.database import connect
 from varsel.database.connect import Pool, open_pool
 from varsel.database.migrate import migrate
@@ -274,7 +275,7 @@ async def own_client(
     own_pool: Pool, settings: Settings, issuer: DevelopmentIssuer
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """The client of ttd at an API on that server."""
-    desk = Desk(own_pool, settings, BearerTokens({issuer.issuer: issuer}), lambda: None)
+    desk = Desk(own_pool, settings, BearerTokens({issuer.issuer: issuer}), lambda: None, LocalRegister(own_pool))
     transport = httpx2.ASGITransport(build_app(desk), raise_app_exceptions=False)
     token = issuer.token(scopes=[CREATE_SCOPE], lifetime=timedelta(minutes=5), org="ttd")
     async with httpx2.AsyncClient(

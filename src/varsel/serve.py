@@ -23,11 +23,13 @@ from varsel.api.desk import Desk
 from varsel.api.development import development_resources
 from varsel.api.routing import Application, Resource
 from varsel.api.server import HttpServer
+from varsel.asking import Asking, asking
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.auth.keys import KeySource, RemoteKeys
 from varsel.auth.maskinporten import Maskinporten
 from varsel.auth.platform_token import CertificateFolder, PlatformTokens
+from varsel.contact_register.register import ContactRegister
 from varsel.database.connect import UNAVAILABLE, Pool, open_pool
 from varsel.database.embedded.supervisor import EmbeddedPostgres
 from varsel.database.migrate import migrate
@@ -38,6 +40,8 @@ from varsel.errors import DatabaseUnavailable, SettingsError
 from varsel.mail_server import MailServer
 from varsel.notifications.liveness import Worker
 from varsel.notifications.send import Sender, SendingRules
+from varsel.orders.orders_in_hand import OrdersInHand
+from varsel.orders.process import ConditionFallback, OrderProcess
 from varsel.sandbox.server import Sandbox
 from varsel.settings import Settings, for_development, for_production, require_loopback
 from varsel.transports.relays import Relays
@@ -133,13 +137,16 @@ async def _serve(
             log.warning("development mode: a test issuer is trusted, so any caller can be any service owner")
             settings = for_development(settings, smtp_port=sandbox.port if sandbox else 0)
         tasks: list[asyncio.Task[None]] = []
+        issuer = DevelopmentIssuer.open(settings.data_dir, settings.test_issuer) if settings.dev else None
+        asked = await stack.enter_async_context(asking(pool, settings, issuer))
         if role != "api":
+            orders = OrdersInHand(pool, _order_process(pool, settings, asked), wake)
             station = await _unless_told_to_stop(
-                stack.enter_async_context(_station(pool, dsn, settings, sandbox)), stop
+                stack.enter_async_context(_station(pool, dsn, settings, orders, sandbox)), stop
             )
             tasks.append(asyncio.create_task(run_loops(station, wake, stop), name="worker"))
         if listener is not None:
-            server = HttpServer(_api(pool, settings, sandbox, wake))
+            server = HttpServer(_api(pool, settings, asked.register, issuer, sandbox, wake))
             tasks.append(asyncio.create_task(server.run_until(stop, listener), name="answer requests"))
             await server.wait_until_started()
         _settle_memory()
@@ -236,7 +243,9 @@ async def _sandbox(settings: Settings, role: Role) -> AsyncIterator[Sandbox | No
 
 
 @asynccontextmanager
-async def _station(pool: Pool, dsn: str, settings: Settings, sandbox: Sandbox | None) -> AsyncIterator[Station]:
+async def _station(
+    pool: Pool, dsn: str, settings: Settings, orders: OrdersInHand, sandbox: Sandbox | None
+) -> AsyncIterator[Station]:
     """What the loops work with, the report listener included."""
     keys = [row["secret"] for row in await pool.fetch(statements("return_path_keys")["keys_newest_first"])]
     return_paths = ReturnPaths(settings.bounce_domain, keys)
@@ -255,7 +264,7 @@ async def _station(pool: Pool, dsn: str, settings: Settings, sandbox: Sandbox | 
     worker = Worker(dsn)
     async with _report_listener(pool, report_rules, settings, sandbox):
         try:
-            yield Station(pool, settings, worker, Sender(pool, transport, return_paths, rules), report_rules)
+            yield Station(pool, settings, worker, orders, Sender(pool, transport, return_paths, rules), report_rules)
         finally:
             with contextlib.suppress(Exception):  # the database may be what made us stop
                 async with asyncio.timeout(GOODBYE.total_seconds()):
@@ -284,17 +293,27 @@ async def _report_listener(
         server.close()
 
 
-def _api(pool: Pool, settings: Settings, sandbox: Sandbox | None, wake: Wake) -> Application:
-    issuers: dict[str, KeySource] = {issuer.issuer: RemoteKeys(issuer) for issuer in settings.token_issuers}
+def _order_process(pool: Pool, settings: Settings, asked: Asking) -> OrderProcess:
+    fallback = ConditionFallback(settings.condition_retry, settings.condition_unanswered)
+    return OrderProcess(pool, asked.register, asked.conditions, fallback)
+
+
+def _api(
+    pool: Pool,
+    settings: Settings,
+    register: ContactRegister,
+    issuer: DevelopmentIssuer | None,
+    sandbox: Sandbox | None,
+    wake: Wake,
+) -> Application:
+    issuers: dict[str, KeySource] = {listed.issuer: RemoteKeys(listed) for listed in settings.token_issuers}
     folder = settings.platform_certificates
     certificates = CertificateFolder(folder) if folder else None
-    issuer: DevelopmentIssuer | None = None
     resources: Sequence[Resource] = ()
-    if settings.dev:
-        issuer = DevelopmentIssuer.open(settings.data_dir, settings.test_issuer)
+    if issuer is not None:
         issuers[issuer.issuer] = issuer
         maskinporten = Maskinporten.open(settings.data_dir, f"{settings.base_url}/", settings.test_clients)
         resources = development_resources(issuer, maskinporten, sandbox.mailbox if sandbox else None)
     tokens = BearerTokens(issuers, settings.token_issuers)
-    desk = Desk(pool, settings, tokens, wake, PlatformTokens(certificates, development=issuer))
+    desk = Desk(pool, settings, tokens, wake, register, PlatformTokens(certificates, development=issuer))
     return build_app(desk, more_resources=resources)

@@ -11,13 +11,14 @@ import structlog
 
 from varsel.database.connect import UNAVAILABLE, Pool
 from varsel.delivery_reports.record import ReportRules, record_waiting
-from varsel.notifications.liveness import Worker, find_missing_workers
+from varsel.notifications.liveness import GRACE, Worker, find_missing_workers
 from varsel.notifications.send import Sender
 from varsel.notifications.send_status import expire_unsent, fail_in_doubt, fail_unreported, resend_in_doubt
 from varsel.notifications.suppression import forget_suppressions
-from varsel.orders.generate import generate_next_due
 from varsel.orders.idempotency import forget_idempotency_keys
 from varsel.orders.limits import forget_usage
+from varsel.orders.order_claims import release_lost_orders
+from varsel.orders.orders_in_hand import OrdersInHand
 from varsel.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -36,6 +37,7 @@ class Station:
     pool: Pool
     settings: Settings
     worker: Worker
+    orders: OrdersInHand
     sender: Sender
     report_rules: ReportRules
 
@@ -56,8 +58,9 @@ async def _send_due(station: Station) -> bool:
     return number is not None and await station.sender.send_due(number)
 
 
-async def _generate_due_orders(station: Station) -> bool:
-    return await generate_next_due(station.pool)
+async def _process_due_orders(station: Station) -> bool:
+    number = station.worker.number
+    return number is not None and await station.orders.process_due(number)
 
 
 async def _prove_alive(station: Station) -> bool:
@@ -67,6 +70,13 @@ async def _prove_alive(station: Station) -> bool:
 
 async def _find_missing_workers(station: Station) -> bool:
     return await find_missing_workers(station.pool)
+
+
+async def _release_lost_orders(station: Station) -> bool:
+    released = await release_lost_orders(station.pool, GRACE)
+    if released:
+        log.warning("orders put back: their worker is gone", orders=released)
+    return False
 
 
 async def _resolve_doubt(station: Station) -> bool:
@@ -99,9 +109,10 @@ async def _forget_what_is_old(station: Station) -> bool:
 # Short pauses are for work that other processes bring; an empty round costs the database less than 0.1 ms.
 LOOPS = (
     Loop("send due notifications", _send_due, timedelta(milliseconds=150), is_woken=True, stops_first=True),
-    Loop("generate the notifications of due orders", _generate_due_orders, timedelta(milliseconds=200), is_woken=True),
+    Loop("process due orders", _process_due_orders, timedelta(milliseconds=200), is_woken=True, stops_first=True),
     Loop("prove that this worker lives", _prove_alive, timedelta(milliseconds=500)),
     Loop("put the claims of missing workers in doubt", _find_missing_workers, timedelta(seconds=1)),
+    Loop("put back the orders of missing workers", _release_lost_orders, timedelta(seconds=1)),
     Loop("resolve what stays in doubt", _resolve_doubt, timedelta(seconds=1)),
     Loop("expire what was never sent", _expire_unsent, timedelta(seconds=5)),
     Loop("fail what is silent where reports are due", _fail_unreported, timedelta(seconds=30)),
@@ -142,6 +153,9 @@ async def run_loops(station: Station, wake: Wake, stop: asyncio.Event) -> None:
     station.sender.close()
     deadline = asyncio.get_running_loop().time() + DRAIN.total_seconds()
     await asyncio.wait([task for task, loop in tasks.items() if loop.stops_first], timeout=LAST_CLAIM.total_seconds())
+    with suppress(*UNAVAILABLE):  # they come free with the worker's lock as well
+        async with asyncio.timeout(LAST_CLAIM.total_seconds()):
+            await station.orders.stop()
     left = await station.sender.drain(timedelta(seconds=deadline - asyncio.get_running_loop().time()))
     if left:
         log.warning("mails in flight left in doubt", mails=left)

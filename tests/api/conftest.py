@@ -19,6 +19,7 @@ from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.auth.maskinporten import Maskinporten
 from varsel.auth.platform_token import PlatformTokens
 from varsel.auth.registered_clients import BUILT_IN_KEY_FILE
+from varsel.contact_register.local import LocalRegister
 from varsel.database.connect import Pool
 from varsel.settings import Settings
 
@@ -64,7 +65,7 @@ async def developer(
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """Whoever tries out a client against a service in development mode."""
     tokens = BearerTokens({issuer.issuer: issuer})
-    desk = Desk(pool, settings, tokens, lambda: None, PlatformTokens(development=issuer))
+    desk = Desk(pool, settings, tokens, lambda: None, LocalRegister(pool), PlatformTokens(development=issuer))
     routes = development_resources(issuer, maskinporten, None, slow_lookup=timedelta(milliseconds=10))
     app = build_app(desk, more_resources=routes)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)

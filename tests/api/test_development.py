@@ -15,6 +15,7 @@ from varsel.api.development import development_resources
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.auth.maskinporten import Maskinporten
+from varsel.contact_register.local import LocalRegister
 from varsel.database.connect import Pool
 from varsel.sandbox.handler import Envelope, Recipient
 from varsel.sandbox.mailbox import Mailbox
@@ -35,7 +36,7 @@ async def visitor(
     pool: Pool, settings: Settings, issuer: DevelopmentIssuer, maskinporten: Maskinporten, mailbox: Mailbox
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a service in development mode."""
-    desk = Desk(pool, settings, BearerTokens({issuer.issuer: issuer}), lambda: None)
+    desk = Desk(pool, settings, BearerTokens({issuer.issuer: issuer}), lambda: None, LocalRegister(pool))
     routes = development_resources(issuer, maskinporten, mailbox)
     transport = httpx2.ASGITransport(build_app(desk, more_resources=routes))
     async with httpx2.AsyncClient(transport=transport, base_url="http://varsel.test") as client:
@@ -169,7 +170,7 @@ async def test_a_mail_that_never_came_is_not_found(visitor: httpx2.AsyncClient) 
 async def test_without_a_sandbox_there_are_no_mails(
     pool: Pool, settings: Settings, issuer: DevelopmentIssuer, maskinporten: Maskinporten
 ) -> None:
-    desk = Desk(pool, settings, BearerTokens({}), lambda: None)
+    desk = Desk(pool, settings, BearerTokens({}), lambda: None, LocalRegister(pool))
     app = build_app(desk, more_resources=development_resources(issuer, maskinporten, mailbox=None))
 
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://varsel.test") as client:

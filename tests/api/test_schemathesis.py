@@ -25,6 +25,7 @@ from varsel.api.openapi.document import build_document
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.caller import CREATE_SCOPE
 from varsel.auth.development_issuer import DevelopmentIssuer
+from varsel.contact_register.local import LocalRegister
 from varsel.database.connect import open_pool
 from varsel.settings import Settings
 
@@ -73,7 +74,7 @@ class Server(uvicorn.Server):
 
     async def _serve_orders(self) -> None:
         pool = await open_pool(self._dsn, connections=4)
-        self.config.app = build_app(Desk(pool, self._settings, self._tokens, order_placed=lambda: None))
+        self.config.app = build_app(Desk(pool, self._settings, self._tokens, lambda: None, LocalRegister(pool)))
         await self.serve()
         pool.terminate()
 

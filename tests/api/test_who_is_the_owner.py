@@ -15,6 +15,7 @@ from varsel.auth.bearer import BearerTokens
 from varsel.auth.caller import CREATE_SCOPE
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.auth.platform_token import CertificateFolder, PlatformTokens
+from varsel.contact_register.local import LocalRegister
 from varsel.database.connect import Pool
 from varsel.settings import Settings
 
@@ -28,7 +29,7 @@ async def caller(
     """A client without credentials, of a service that knows a certificate of ttd."""
     (tmp_path / "ttd.pem").write_bytes(certificate())
     tokens = BearerTokens({issuer.issuer: issuer})
-    desk = Desk(pool, settings, tokens, lambda: None, PlatformTokens(CertificateFolder(tmp_path)))
+    desk = Desk(pool, settings, tokens, lambda: None, LocalRegister(pool), PlatformTokens(CertificateFolder(tmp_path)))
     transport = httpx2.ASGITransport(build_app(desk), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://varsel.test") as client:
         yield client

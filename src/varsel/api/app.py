@@ -34,6 +34,7 @@ from varsel.errors import (
     NotAuthenticated,
     NotAuthorised,
     Overloaded,
+    RegisterUnavailable,
     StillRunning,
 )
 
@@ -88,6 +89,7 @@ def build_app(desk: Desk, *, more_resources: Sequence[Resource] = ()) -> Applica
         BodyTooLarge: _answer(413),
         BodyTooSlow: _answer(408),
         Exception: _unexpected,
+        RegisterUnavailable: _register_unavailable,
         **dict.fromkeys((*UNAVAILABLE, Overloaded), _unavailable),
     }
     return Application(desk, [*RESOURCES, *DOCUMENTATION, *more_resources], answers)
@@ -114,6 +116,11 @@ def _limit_reached(request: Request, error: Exception) -> Response:
 def _unavailable(request: Request, error: Exception) -> Response:
     log.warning("request answered 503: the database is away, or overloaded", error=type(error).__name__)
     return problem(503, Retry_After="1")
+
+
+def _register_unavailable(request: Request, error: Exception) -> Response:
+    log.warning("request answered 503: the contact register does not answer", reason=str(error))
+    return problem(503, Retry_After="5")
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

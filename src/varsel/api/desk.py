@@ -14,6 +14,7 @@ from varsel.api.headers import header_value, header_values
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.caller import CREATE_SCOPE, Caller
 from varsel.auth.platform_token import PlatformTokens
+from varsel.contact_register.register import ContactRegister
 from varsel.database.connect import Pool
 from varsel.database.uuid7 import read_uuid
 from varsel.errors import InvalidOrder, NotAuthenticated, NotAuthorised
@@ -37,6 +38,7 @@ class Desk:
     settings: Settings
     tokens: BearerTokens
     order_placed: Callable[[], None]
+    register: ContactRegister
     platform_tokens: PlatformTokens = field(default_factory=PlatformTokens)
     house_rules: HouseRules = field(init=False)  # what the settings add to the contract's rules for orders
     pages: NotificationPages = field(init=False)

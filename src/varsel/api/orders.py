@@ -22,10 +22,13 @@ from varsel.orders.find import find_by_senders_reference, find_order, find_progr
 from varsel.orders.idempotency import IdempotencyKey
 from varsel.orders.order import NewOrder
 from varsel.orders.place import Terms
+from varsel.orders.reach import reach_of
 
 T = TypeVar("T", EmailOrderRequest, OrderRequest)
 
 READ_ELSEWHERE = 64 * 1024  # bytes; a larger body is read in a thread, so that nobody waits for it
+
+LOOKUP_LIMIT = 60.0  # seconds; clients wait for 100 by default, where they are written in .NET
 
 _KEY = re.compile(r"[ -~]{1,255}", re.ASCII)
 
@@ -55,10 +58,13 @@ async def _place(request: Request, wire_type: type[T], check: Callable[[T, str, 
     # Only after the body, as the contract has it: a caller without an owner still learns what is wrong with it.
     owner_of(caller)
     terms = Terms(_idempotency_key(request, body), desk.settings.limit_recipients)
+    # Before it is stored: where the register does not answer there is no order, and the client comes again.
+    async with asyncio.timeout(LOOKUP_LIMIT):
+        reach = await reach_of(desk.register, checked.recipients)
     order_id = await desk.placing.place(checked, terms)
     desk.order_placed()
     url = order_url(desk.settings.base_url, order_id)
-    return json(order_placed(order_id, checked.recipients), 202, Location=url)
+    return json(order_placed(order_id, reach), 202, Location=url)
 
 
 async def post_sms_order(request: Request) -> Response:

@@ -1,6 +1,5 @@
 """Turn what the core found into what the wire shows."""
 
-from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +19,8 @@ from varsel.api.wire import (
     timestamp,
 )
 from varsel.orders.find import OrderProgress, StoredOrder
-from varsel.orders.order import Order, Recipient
+from varsel.orders.order import Order
+from varsel.orders.reach import Reach
 
 BASE_PATH = "/notifications/api/v1"
 
@@ -30,15 +30,16 @@ def order_url(base_url: str, order_id: UUID) -> str:
     return f"{base_url}{BASE_PATH}/orders/{order_id}"
 
 
-def order_placed(order_id: UUID, recipients: Iterable[Recipient]) -> OrderPlaced:
-    """The answer to an order. There is no contact register yet, so nobody who is looked up is found."""
-    looked_up = [r.national_identity_number or r.organization_number for r in recipients if not r.email_address]
-    if not looked_up:
+def order_placed(order_id: UUID, reach: Reach) -> OrderPlaced:
+    """The answer to an order, with what the contact register says of those whom it was asked about."""
+    if not reach.looked_up:
         return OrderPlaced(str(order_id))
-    missing = list(dict.fromkeys(identity for identity in looked_up if identity))
+    unreachable = len(reach.reserved) + len(reach.missing)
     # As the original counts: distinct ones against all, so that duplicates make it PartialSuccess.
-    status = "Failed" if len(missing) == len(looked_up) else "PartialSuccess"
-    return OrderPlaced(str(order_id), RecipientLookup(status, is_reserved=[], missing_contact=missing))
+    status = "Failed" if unreachable == reach.looked_up else "PartialSuccess" if unreachable else "Success"
+    return OrderPlaced(
+        str(order_id), RecipientLookup(status, is_reserved=reach.reserved, missing_contact=reach.missing)
+    )
 
 
 def order_view(stored: StoredOrder, base_url: str) -> OrderView:

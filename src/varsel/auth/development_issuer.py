@@ -20,6 +20,7 @@ TEST_ORG = "ttd"  # the test department: the service owner that all test environ
 TEST_ORG_NUMBER = "991825827"
 AUTHORITY = "iso6523-actorid-upis"  # who says which organisation a number means
 PLATFORM_AUDIENCE = "platform.altinn.no"
+OWN_LIFETIME = timedelta(minutes=5)
 PLATFORM_HEAD_START = timedelta(seconds=5)  # valid before it was made, for clocks that go after ours
 
 
@@ -112,6 +113,17 @@ class DevelopmentIssuer:
             "exp": now + int(lifetime.total_seconds()),
         }
         return self._key.sign(claims)
+
+
+class OwnTestTokens:
+    """Tokens of the test issuer for Varsel itself, where it asks others in development mode."""
+
+    def __init__(self, issuer: DevelopmentIssuer) -> None:
+        self._issuer = issuer
+
+    async def token(self, scope: str, *, fresh: bool = False) -> str:
+        """A token with these scopes, always a fresh one."""
+        return self._issuer.token(scopes=scope.split(), lifetime=OWN_LIFETIME, org=None)
 
 
 def organisation(number: str) -> dict[str, str]:

@@ -17,7 +17,8 @@ from varsel.database.connect import UNAVAILABLE, Pool
 from varsel.notifications.classify import classify_failure
 from varsel.notifications.compose import Content, address_to, envelope_address, message_id
 from varsel.notifications.hand import Hand
-from varsel.notifications.rendered_messages import Message, RenderedMessages, same_for_all
+from varsel.notifications.keywords import with_keywords
+from varsel.notifications.rendered_messages import Message, RenderedMessages
 from varsel.notifications.results import Recorder
 from varsel.notifications.retry import pause_before_next_attempt
 from varsel.notifications.send_status import (
@@ -74,7 +75,7 @@ class Sender:
         transport: Transport,
         return_paths: ReturnPaths,
         rules: SendingRules,
-        prepare: Callable[[Content], Message] = same_for_all,
+        prepare: Callable[[Content], Message] = with_keywords,
     ) -> None:
         self._pool = pool
         self._transport = transport

@@ -9,7 +9,7 @@
 
 mark_delivered and mark_bounced also take New (after an attempt) and Sending: a report may overtake our own commit
 of the relay's answer, and settles what is in doubt. So does a 250 that comes late. What cannot be delivered from the
-start (no address was found) is generated as Failed_RecipientNotIdentified and never changes.
+start is generated as Failed_RecipientNotIdentified or Failed_RecipientReserved and never changes.
 
 A worker's "later" and "never" count only under its claim, which is its number and the attempt; its 250 counts always,
 because it is true. Where we had to end a notification that was in doubt, later evidence overrules that end.
@@ -37,7 +37,7 @@ class SendStatus(StrEnum):
     SUCCEEDED = "Succeeded"  # the relay took it; somebody's report may follow
     DELIVERED = "Delivered"  # a report says so
     FAILED = "Failed"  # for a reason that has no status of its own, or expired unsent
-    FAILED_RECIPIENT_RESERVED = "Failed_RecipientReserved"
+    FAILED_RECIPIENT_RESERVED = "Failed_RecipientReserved"  # a person who does not want electronic communication
     FAILED_RECIPIENT_NOT_IDENTIFIED = "Failed_RecipientNotIdentified"  # no address was found
     FAILED_INVALID_EMAIL_FORMAT = "Failed_InvalidEmailFormat"
     FAILED_SUPPRESSED_RECIPIENT = "Failed_SupressedRecipient"
@@ -67,6 +67,8 @@ class Claim:
     recipient_address: str
     attempt: int
     suppressed: str | None = None  # why its owner's mail is not sent to this address
+    recipient_name: str | None = None  # where the order has keywords, and the recipient is known by name
+    organization_number: str | None = None
 
 
 async def claim_notifications(pool: Pool, worker: int, limit: int) -> list[Claim]:
@@ -84,7 +86,15 @@ def _claim(row: asyncpg.Record) -> Claim:
     suppressed = None
     if row["suppressed_for"]:
         suppressed = f"on the suppression list since {row['suppressed_since']:%Y-%m-%d}: {row['suppressed_for']}"
-    return Claim(row["order_id"], row["id"], row["recipient_address"], row["attempt"], suppressed)
+    return Claim(
+        row["order_id"],
+        row["id"],
+        row["recipient_address"],
+        row["attempt"],
+        suppressed,
+        row["recipient_name"],
+        row["organization_number"],
+    )
 
 
 @dataclass(frozen=True, slots=True)

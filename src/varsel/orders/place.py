@@ -16,6 +16,7 @@ from varsel.database.connect import LONG_USE_LIMIT, Connection, Pool, connection
 from varsel.database.lanes import Lanes
 from varsel.database.statements import statements
 from varsel.database.uuid7 import uuid7s
+from varsel.orders.addressees import addressees
 from varsel.orders.generate import BULK, TIME_TO_LIVE, generate_notifications
 from varsel.orders.idempotency import IdempotencyKey, first_answer, keep_answer
 from varsel.orders.limits import count_recipients
@@ -110,7 +111,10 @@ async def _store(conn: Connection, orders: Sequence[NewOrder]) -> Sequence[UUID]
     await conn.execute(SQL["place_orders"], _json(rows), _json(notifications), TIME_TO_LIVE)
     for order_id, order, at_once in placed:
         if at_once and len(order.recipients) > BULK:
-            await generate_notifications(conn, order_id, order.owner, order.requested_send_time, order.recipients)
+            generated = addressees(order.recipients, {}, {}, ignore_reservation=False)
+            await generate_notifications(
+                conn, order_id, order.owner, order.requested_send_time, generated, is_bulk=True
+            )
     return order_ids
 
 

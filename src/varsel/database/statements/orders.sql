@@ -26,34 +26,16 @@ SELECT p.id, p.owner, n.id, n.recipient_address, 'New', p.requested_send_time + 
     ON p.id = n.order_id;
 
 -- name: generate_notifications
--- One row a recipient. A row that has failed before it began (no address was found) is never due.
+-- One row an addressee. A row that has failed before it began (no address was found) is never due.
 INSERT INTO notifications (
-    order_id, owner, is_bulk, id, recipient_address, organization_number, national_identity_number,
+    order_id, owner, is_bulk, id, recipient_address, organization_number, national_identity_number, recipient_name,
     send_status, expires_at, next_attempt_at
 )
-SELECT $1, $2, $3, id, recipient_address, organization_number, national_identity_number,
+SELECT $1, $2, $3, id, recipient_address, organization_number, national_identity_number, recipient_name,
        send_status::send_status, $4,
        CASE WHEN send_status = 'New' THEN now() END
-  FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[])
-    AS generated (id, recipient_address, organization_number, national_identity_number, send_status);
-
--- name: next_due_order
--- The lock keeps cancel_order out until the notifications are there; another worker takes another order.
-SELECT id, owner, requested_send_time, condition_endpoint, recipients
-  FROM orders
- WHERE status = 'Registered'
-   AND requested_send_time <= now()
- ORDER BY requested_send_time
- LIMIT 1
-   FOR UPDATE SKIP LOCKED;
-
--- name: mark_processed
--- Registered -> Processed, in the transaction that generates the notifications
-UPDATE orders
-   SET status    = 'Processed',
-       status_at = now()
- WHERE id = $1
-   AND status = 'Registered';
+  FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
+    AS generated (id, recipient_address, organization_number, national_identity_number, recipient_name, send_status);
 
 -- name: cancel_order
 -- Registered -> Cancelled, while the send time is more than the given notice away
@@ -64,6 +46,16 @@ UPDATE orders
    AND owner = $2
    AND status = 'Registered'
    AND requested_send_time > now() + $3::interval;
+
+-- name: order_to_generate
+-- What generating an order needs beside its claim.
+SELECT recipients,
+       EXISTS (SELECT 1
+                 FROM unnest($2::text[]) AS keyword
+                WHERE strpos(subject, keyword) > 0
+                   OR strpos(body, keyword) > 0) AS has_keywords
+  FROM orders
+ WHERE id = $1;
 
 -- name: order_by_id
 SELECT id, owner, senders_reference, requested_send_time, created_at, channel,

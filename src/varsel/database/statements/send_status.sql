@@ -58,9 +58,10 @@ claimed AS (
       FROM due
      WHERE n.order_id = due.order_id
        AND n.id = due.id
-    RETURNING n.order_id, n.id, n.owner, n.recipient_address, n.attempt
+    RETURNING n.order_id, n.id, n.owner, n.recipient_address, n.recipient_name, n.organization_number, n.attempt
 )
-SELECT c.order_id, c.id, c.recipient_address, c.attempt, s.reason AS suppressed_for, s.since AS suppressed_since
+SELECT c.order_id, c.id, c.recipient_address, c.recipient_name, c.organization_number, c.attempt,
+       s.reason AS suppressed_for, s.since AS suppressed_since
   FROM claimed AS c
   LEFT JOIN suppressed_addresses AS s
     ON s.owner = c.owner
