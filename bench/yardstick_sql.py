@@ -104,6 +104,7 @@ def _generate_notifications(recipients: int) -> Sequence[str]:
         _addresses(recipients),
         nothing,
         nothing,
+        nothing,
         _array(["New"] * recipients),
     ]
 

@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from xdist.workermanage import WorkerController
 
+from tests.processing import orders_in_hand
 from tests.relay import ScriptedRelay
 from varsel.api.app import build_app
 from varsel.api.desk import Desk
@@ -30,6 +31,7 @@ from varsel.delivery_reports.record import ReportRules
 from varsel.mail_server import MailServer
 from varsel.notifications.liveness import Worker
 from varsel.notifications.send import Sender, SendingRules
+from varsel.orders.orders_in_hand import OrdersInHand
 from varsel.relay import Relay
 from varsel.sandbox.smtp_server import SmtpServer
 from varsel.settings import Settings, for_development, load_settings
@@ -189,6 +191,12 @@ def sender(pool: Pool, transport: SmtpTransport, return_paths: ReturnPaths) -> S
         unrecorded=8,
     )
     return Sender(pool, transport, return_paths, rules)
+
+
+@pytest.fixture
+def orders(pool: Pool) -> OrdersInHand:
+    """What processes due orders, with the local contact register."""
+    return orders_in_hand(pool)
 
 
 @pytest.fixture

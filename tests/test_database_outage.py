@@ -41,6 +41,7 @@ from varsel.mail_server import MailServer
 from varsel.notifications.liveness import Worker
 from varsel.notifications.send import Sender
 from varsel.notifications.send_status import SendStatus
+from varsel.orders.orders_in_hand import OrdersInHand
 from varsel.sandbox.handler import Answer, Envelope, Handler
 from varsel.settings import Settings
 from varsel.transports.return_path import ReturnPaths
@@ -125,8 +126,10 @@ async def sending(station: Station) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def station(pool: Pool, dsn: str, settings: Settings, sender: Sender, report_rules: ReportRules) -> Station:
-    return Station(pool, settings, Worker(dsn), sender, report_rules)
+def station(
+    pool: Pool, dsn: str, settings: Settings, orders: OrdersInHand, sender: Sender, report_rules: ReportRules
+) -> Station:
+    return Station(pool, settings, Worker(dsn), orders, sender, report_rules)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from tests.delivery_reports.samples import new_dsn, recipient_fields
 from tests.factories import placed_notification, send_status_of
 from tests.notifications.sending import RULES, PatientRelay
 from tests.own_database import own_database
+from tests.processing import orders_in_hand
 from tests.sandbox.smtp_client import connected
 from varsel.database.connect import Pool
 from varsel.delivery_reports.intake import ReportIntake
@@ -112,7 +113,7 @@ async def another_worker(
     transport = SmtpTransport(Relay(MailServer("smtp", "127.0.0.1", relay.port), connections=4), notify=["success"])
     rules = replace(RULES, domain=settings.bounce_domain)
     sender = Sender(pool, transport, return_paths, rules)
-    station = Station(pool, settings, Worker(dsn), sender, ReportRules(return_paths))
+    station = Station(pool, settings, Worker(dsn), orders_in_hand(pool), sender, ReportRules(return_paths))
     stop = asyncio.Event()
     loops = asyncio.create_task(run_loops(station, Wake(), stop))
     yield

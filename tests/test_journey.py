@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.processing import CONDITION_HOST, condition_server, orders_in_hand
 from varsel.database.connect import Pool
 from varsel.delivery_reports.intake import ReportIntake
 from varsel.delivery_reports.record import ReportRules
@@ -44,12 +45,14 @@ async def sandbox(pool: Pool, dsn: str, settings: Settings, return_paths: Return
             most_in_hand=64,
             unrecorded=8,
         )
-        station = Station(
-            pool, settings, Worker(dsn), Sender(pool, transport, return_paths, rules), ReportRules(return_paths)
-        )
-        stop = asyncio.Event()
-        loops = asyncio.create_task(run_loops(station, Wake(), stop))
-        yield sandbox
+        async with condition_server() as conditions:
+            conditions.documents |= {"/ja": {"sendNotification": True}, "/nei": {"sendNotification": False}}
+            orders = orders_in_hand(pool, condition_hosts={CONDITION_HOST: conditions.url})
+            sender = Sender(pool, transport, return_paths, rules)
+            station = Station(pool, settings, Worker(dsn), orders, sender, ReportRules(return_paths))
+            stop = asyncio.Event()
+            loops = asyncio.create_task(run_loops(station, Wake(), stop))
+            yield sandbox
         stop.set()
         await loops
         await transport.close()
@@ -185,33 +188,70 @@ async def test_an_order_for_later_is_sent_when_it_is_due(
     assert summary["succeeded"] == 1
 
 
-async def test_recipients_by_identity_are_not_identified_yet(client: httpx2.AsyncClient, sandbox: Sandbox) -> None:
+async def test_identities_are_mailed_at_their_addresses_unless_they_have_none_or_are_reserved(
+    client: httpx2.AsyncClient, sandbox: Sandbox, pool: Pool
+) -> None:
+    await pool.execute(
+        "INSERT INTO contacts (identity, name, email_addresses, is_reserved) VALUES"
+        " ('310400009', 'Etaten', '{delivered+1@sandbox.test,delivered+2@sandbox.test}', false),"
+        " ('03818011007', 'Ola', '{delivered+3@sandbox.test}', true)"
+    )
+    organizations = [{"organizationNumber": "310400009"}, {"organizationNumber": "310500003"}]
     answer = await client.post(
         f"{ORDERS}/email",
         json={
-            "subject": "Hei",
+            "subject": "Til $recipientName$",
             "body": "Hei",
-            "recipients": [{"organizationNumber": "991825827"}, {"nationalIdentityNumber": "01018045678"}],
+            "recipients": [*organizations, {"nationalIdentityNumber": "03818011007"}],
         },
     )
+    assert answer.json()["recipientLookup"] == {
+        "status": "PartialSuccess",
+        "isReserved": ["03818011007"],
+        "missingContact": ["310500003"],
+    }
 
-    summary = await summary_when(client, answer.json()["orderId"], lambda s: s["generated"] == 2)
+    summary = await summary_when(client, answer.json()["orderId"], lambda s: s["generated"] == 4 and all_final(s))
 
-    assert [n["sendStatus"]["status"] for n in summary["notifications"]] == ["Failed_RecipientNotIdentified"] * 2
-    assert [n["recipient"] for n in summary["notifications"]] == [
-        {"emailAddress": "", "organizationNumber": "991825827"},
-        {"emailAddress": "", "nationalIdentityNumber": "01018045678"},
+    assert [(n["recipient"], n["sendStatus"]["status"]) for n in summary["notifications"]] == [
+        ({"emailAddress": "delivered+1@sandbox.test", "organizationNumber": "310400009"}, "Delivered"),
+        ({"emailAddress": "delivered+2@sandbox.test", "organizationNumber": "310400009"}, "Delivered"),
+        ({"emailAddress": "", "organizationNumber": "310500003"}, "Failed_RecipientNotIdentified"),
+        ({"emailAddress": "", "nationalIdentityNumber": "03818011007"}, "Failed_RecipientReserved"),
     ]
+    assert {mail.header("Subject") for mail in sandbox.mailbox.newest()} == {"Til Etaten"}
+    status = (await client.get(f"{ORDERS}/{summary['orderId']}/status")).json()
+    assert status["processingStatus"]["status"] == "Completed"
+    stored = (await client.get(f"{ORDERS}/{summary['orderId']}")).json()
+    assert stored["emailTemplate"]["subject"] == "Til $recipientName$"
+    assert stored["recipients"][:2] == organizations
 
 
-async def test_an_order_on_a_condition_is_sent_as_if_unanswered(client: httpx2.AsyncClient, sandbox: Sandbox) -> None:
-    order_id = await place(client, "delivered@sandbox.test", conditionEndpoint="https://vilkar.example.no/sjekk")
+async def test_an_order_whose_condition_is_met_is_sent(client: httpx2.AsyncClient, sandbox: Sandbox) -> None:
+    order_id = await place(client, "delivered@sandbox.test", conditionEndpoint=f"https://{CONDITION_HOST}/ja")
 
     summary = await summary_when(client, order_id, lambda s: bool(s["notifications"]) and all_final(s))
 
     assert summary["succeeded"] == 1
     stored = (await client.get(f"{ORDERS}/{order_id}")).json()
-    assert stored["conditionEndpoint"] == "https://vilkar.example.no/sjekk"
+    assert stored["conditionEndpoint"] == f"https://{CONDITION_HOST}/ja"
+
+
+async def test_an_order_whose_condition_is_not_met_is_never_sent(client: httpx2.AsyncClient, sandbox: Sandbox) -> None:
+    order_id = await place(client, "delivered@sandbox.test", conditionEndpoint=f"https://{CONDITION_HOST}/nei")
+
+    async with asyncio.timeout(LIMIT):
+        while True:
+            status = (await client.get(f"{ORDERS}/{order_id}/status")).json()
+            if status["processingStatus"]["status"] not in ("Registered", "Processing"):
+                break
+            await asyncio.sleep(0.02)  # between two looks
+
+    assert status["processingStatus"]["status"] == "SendConditionNotMet"
+    assert "notificationsStatusSummary" not in status
+    assert (await client.get(f"{ORDERS}/{order_id}/notifications/email")).json()["generated"] == 0
+    assert (await client.put(f"{ORDERS}/{order_id}/cancel")).status_code == 409
+    assert len(sandbox.mailbox) == 0
 
 
 async def test_reports_that_come_twice_count_once(client: httpx2.AsyncClient, sandbox: Sandbox, pool: Pool) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from tests.api.bodies import ORDERS, place, reasons_in
 from tests.factories import placed_order
+from tests.processing import process_due
 from varsel.database.connect import Pool
-from varsel.orders.generate import generate_next_due
+from varsel.notifications.liveness import Worker
+from varsel.orders.orders_in_hand import OrdersInHand
 
 
 def in_minutes(minutes: float) -> datetime:
@@ -50,12 +52,14 @@ async def test_cancelling_twice_is_as_good_as_once(client: httpx2.AsyncClient) -
     assert (second.status_code, second.json()) == (200, first.json())
 
 
-async def test_a_cancelled_order_is_never_generated(client: httpx2.AsyncClient, pool: Pool) -> None:
+async def test_a_cancelled_order_is_never_generated(
+    client: httpx2.AsyncClient, pool: Pool, orders: OrdersInHand, worker: Worker
+) -> None:
     order_id = await place(client, requestedSendTime=in_minutes(20).isoformat())
     await client.put(f"{ORDERS}/{order_id}/cancel")
     await pool.execute("UPDATE orders SET requested_send_time = now()")
 
-    assert not await generate_next_due(pool)
+    assert await process_due(orders, worker) == 0
 
     summary = (await client.get(f"{ORDERS}/{order_id}/notifications/email")).json()
     assert (summary["generated"], summary["notifications"]) == (0, [])

@@ -10,13 +10,15 @@ import pytest
 
 from tests.api.bodies import KARI, ORDERS, place
 from tests.factories import placed_notification, placed_order
+from tests.processing import process_due
 from varsel.api.descriptions import SEND_STATUS, shown_send_status
 from varsel.api.wire import EmailSummary, NotificationView, RecipientView, StatusView, timestamp
 from varsel.database.connect import Pool
 from varsel.notifications.find import PAGE
+from varsel.notifications.liveness import Worker
 from varsel.notifications.send_status import SendStatus
-from varsel.orders.generate import generate_next_due
 from varsel.orders.order import Recipient
+from varsel.orders.orders_in_hand import OrdersInHand
 
 SINGULAR = ORDERS.removesuffix("s")
 
@@ -58,10 +60,12 @@ async def test_notifications_come_in_the_order_of_the_recipients_whatever_became
     assert (summary["generated"], summary["succeeded"]) == (5, 2)
 
 
-async def test_a_recipient_that_was_not_identified_has_an_empty_address(client: httpx2.AsyncClient, pool: Pool) -> None:
+async def test_a_recipient_that_was_not_identified_has_an_empty_address(
+    client: httpx2.AsyncClient, orders: OrdersInHand, worker: Worker
+) -> None:
     identities = [{"organizationNumber": "991825827"}, {"nationalIdentityNumber": "01018045678"}]
     order_id = await place(client, recipients=[*identities, KARI])
-    await generate_next_due(pool)
+    await process_due(orders, worker)
 
     summary = (await client.get(summary_path(order_id))).json()
 

@@ -7,11 +7,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.factories import placed_order
+from tests.processing import process_due
 from varsel.database.connect import Pool, connection_of
 from varsel.database.statements import statements
+from varsel.notifications.liveness import Worker
 from varsel.orders.cancel import NOTICE, cancel_order
-from varsel.orders.generate import generate_next_due, generate_notifications
 from varsel.orders.order import OrderStatus, Recipient
+from varsel.orders.orders_in_hand import OrdersInHand
 
 SQL = statements("orders")
 LIMIT = 10.0  # seconds; a bound for a machine under load, not a measure
@@ -96,20 +98,21 @@ async def test_somebody_elses_order_is_as_unknown_as_none(pool: Pool) -> None:
     assert await status_of(pool, order_id) is OrderStatus.REGISTERED
 
 
-async def test_a_cancelled_order_is_never_generated(pool: Pool) -> None:
+async def test_a_cancelled_order_is_never_generated(pool: Pool, orders: OrdersInHand, worker: Worker) -> None:
     order_id = await order_for(pool)
     await cancel_order(pool, order_id, "ttd")
     await pool.execute("UPDATE orders SET requested_send_time = now() - interval '1 hour'")
 
-    assert await generate_next_due(pool) is False
+    assert await process_due(orders, worker) == 0
     assert await notifications(pool) == 0
 
 
-async def test_who_cancels_while_the_order_is_generated_comes_too_late(pool: Pool) -> None:
+async def test_who_cancels_while_the_order_is_claimed_comes_too_late(pool: Pool, worker: Worker) -> None:
     order_id = await order_for(pool)
-    async with connection_of(pool) as worker, worker.transaction():
-        # What a worker does whose round began just before: the row is locked until its notifications are there.
-        await worker.execute("SELECT FROM orders WHERE id = $1 FOR UPDATE", order_id)
+    assert worker.number is not None
+    async with connection_of(pool) as conn, conn.transaction():
+        # What a worker does whose round began just before: the row is locked until the claim is there.
+        await conn.execute("SELECT FROM orders WHERE id = $1 FOR UPDATE", order_id)
         cancelling = asyncio.create_task(cancel_order(pool, order_id, "ttd"))
         waiting = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -117,33 +120,38 @@ async def test_who_cancels_while_the_order_is_generated_comes_too_late(pool: Poo
         async with asyncio.timeout(LIMIT):
             while not await pool.fetchval(waiting):
                 pass
-        await generate_notifications(worker, order_id, "ttd", datetime.now(UTC), [KARI])
-        await worker.execute(SQL["mark_processed"], order_id)
+        await conn.execute(
+            "UPDATE orders SET status = 'Processing', claimed_by = $1, claimed_until = now() + interval '1 hour'",
+            worker.number,
+        )
 
     is_cancelled, progress = await asyncio.wait_for(cancelling, LIMIT)
 
     assert not is_cancelled
     assert progress is not None
-    assert (progress.status, progress.generated) == (OrderStatus.PROCESSED, 1)
-    assert await notifications(pool) == 1
+    assert progress.status is OrderStatus.PROCESSING
 
 
-async def test_who_generates_while_the_order_is_cancelled_generates_nothing(pool: Pool) -> None:
+async def test_who_generates_while_the_order_is_cancelled_generates_nothing(
+    pool: Pool, orders: OrdersInHand, worker: Worker
+) -> None:
     order_id = await order_for(pool)
     async with connection_of(pool) as owner, owner.transaction():
         await owner.execute(SQL["cancel_order"], order_id, "ttd", NOTICE)
 
-        found = await generate_next_due(pool)
+        found = await process_due(orders, worker)
 
-    assert found is False
+    assert found == 0
     assert await status_of(pool, order_id) is OrderStatus.CANCELLED
     assert await notifications(pool) == 0
 
 
-async def test_however_the_race_ends_an_order_is_cancelled_or_sent_and_never_both(pool: Pool) -> None:
+async def test_however_the_race_ends_an_order_is_cancelled_or_sent_and_never_both(
+    pool: Pool, orders: OrdersInHand, worker: Worker
+) -> None:
     async def let_it_become_due() -> None:
         await pool.execute("UPDATE orders SET requested_send_time = now() WHERE status = 'Registered'")
-        await generate_next_due(pool)
+        await process_due(orders, worker)
 
     ends = set()
     for number in range(20):
