@@ -8,7 +8,7 @@ BIN    := .venv/bin
 help:             ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile
 
-demo: install     ## the main job from end to end: an order, its seven fates, the central endpoint's answer
+demo: install     ## the main job from end to end: an order, the fates of its recipients, the central endpoint's answer
 	@$(BIN)/varsel demo
 
 test: install     ## all tests, on the embedded PostgreSQL unless VARSEL_TEST_PG_BIN names another

@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--role", choices=("all", "api", "worker"), default="all", help="what this process does (all)")
     one.set_defaults(command=_serve)
 
-    one = add("demo", help="place the example order on a service of its own and watch its seven fates")
+    one = add("demo", help="place the example order on a service of its own and watch its fates")
     one.set_defaults(command=lambda options: sys.exit(run_demo()))
 
     one = add("migrate", help="bring the database to the present schema")

@@ -35,6 +35,11 @@ EXAMPLE_ORDER = {
         {"emailAddress": "invalid@sandbox.test"},
         {"emailAddress": "failed@sandbox.test"},
         {"emailAddress": "deferred@sandbox.test"},
+        # By identity: the sandbox's contact register knows these, each with a fate (docs/sandbox.md).
+        {"nationalIdentityNumber": "01818011039"},  # has an address
+        {"organizationNumber": "310400009"},  # has two addresses
+        {"nationalIdentityNumber": "03818011007"},  # is reserved
+        {"organizationNumber": "310500003"},  # has none
     ],
 }
 
@@ -59,6 +64,7 @@ def _watch_order(client: httpx2.Client, console: Console) -> dict[str, Any]:
     client.headers["Authorization"] = f"Bearer {token}"
     placed = client.post("/notifications/api/v1/orders/email", json=EXAMPLE_ORDER).raise_for_status()
     console.print(f"POST /notifications/api/v1/orders/email -> {placed.status_code}, {placed.headers['location']}")
+    console.print(f"recipientLookup: {json.dumps(placed.json()['recipientLookup'])}", soft_wrap=True, highlight=False)
     path = f"{placed.headers['location']}/notifications/email"
     console.print(f"GET {path}\n", soft_wrap=True)
     shown = _LiveTable(console) if console.is_terminal else _Lines(console)
@@ -67,10 +73,17 @@ def _watch_order(client: httpx2.Client, console: Console) -> dict[str, Any]:
         while time.monotonic() < deadline:
             answer: dict[str, Any] = client.get(path).raise_for_status().json()
             progress.update(answer["notifications"])
-            if all(_is_final(notification) for notification in answer["notifications"]):
+            if answer["notifications"] and all(map(_is_final, answer["notifications"])):
                 return answer
             time.sleep(POLL)
     raise TimeoutError(f"not every notification was final after {WATCH_LIMIT:.0f} s")
+
+
+def _shown_recipient(notification: dict[str, Any]) -> str:
+    """The address, or whom there is none for; and behind it who was ordered."""
+    recipient = notification["recipient"]
+    identity = recipient.get("organizationNumber") or recipient.get("nationalIdentityNumber") or ""
+    return " ".join(filter(None, (recipient["emailAddress"] or "(nobody)", identity)))
 
 
 def _is_final(notification: dict[str, Any]) -> bool:
@@ -92,10 +105,10 @@ class _Lines:
 
     def update(self, notifications: list[dict[str, Any]]) -> None:
         for notification in notifications:
-            recipient, status = notification["recipient"]["emailAddress"], notification["sendStatus"]["status"]
-            if self._last.get(recipient) != status:
-                self._last[recipient] = status
-                line = f"{notification['sendStatus']['lastUpdate']:28} {recipient:28} {status}"
+            status = notification["sendStatus"]["status"]
+            if self._last.get(notification["id"]) != status:
+                self._last[notification["id"]] = status
+                line = f"{notification['sendStatus']['lastUpdate']:28} {_shown_recipient(notification):40} {status}"
                 self._console.print(line, soft_wrap=True, highlight=False)
 
 
@@ -116,12 +129,12 @@ class _LiveTable:
     def update(self, notifications: list[dict[str, Any]]) -> None:
         table = Table("recipient", "send status", "so far")
         for notification in notifications:
-            recipient, status = notification["recipient"]["emailAddress"], notification["sendStatus"]["status"]
-            way = self._ways.setdefault(recipient, [])
+            status = notification["sendStatus"]["status"]
+            way = self._ways.setdefault(notification["id"], [])
             if not way or way[-1] != status:
                 way.append(status)
             colour = "green" if status == "Delivered" else "red" if status.startswith("Failed") else "yellow"
-            table.add_row(recipient, f"[{colour}]{status}[/]", " → ".join(way))
+            table.add_row(_shown_recipient(notification), f"[{colour}]{status}[/]", " → ".join(way))
         self._live.update(table, refresh=True)
 
 

@@ -25,6 +25,8 @@ async def show_order(pool: Pool, order_id: UUID) -> str | None:
         f"  placed {_clock(order['created_at'])}, to be sent {_clock(order['requested_send_time'])}"
         + (f", sender's reference {order['senders_reference']}" if order["senders_reference"] else ""),
     ]
+    if order["status"] == "Processing":
+        lines.append(_processing(order))
     for _, rows in groupby(steps, key=lambda row: row["id"]):
         lines += _notification(list(rows))
     return "\n".join(lines)
@@ -32,11 +34,20 @@ async def show_order(pool: Pool, order_id: UUID) -> str | None:
 
 def _notification(rows: Sequence[asyncpg.Record]) -> list[str]:
     first = rows[0]
-    lines = ["", f"{first['recipient_address'] or '(no address)'}   {first['last_status']}   {first['id']}"]
+    recipient = " ".join(filter(None, (first["recipient_address"] or "(no address)", first["identity"])))
+    lines = ["", f"{recipient}   {first['last_status']}   {first['id']}"]
     lines += [_step(row) for row in rows if row["at"] is not None]
     if first["next_attempt_at"] is not None:
         lines.append(f"  {_clock(first['next_attempt_at'])}  next attempt is due")
     return lines
+
+
+def _processing(order: asyncpg.Record) -> str:
+    """What an order that has no notifications yet waits for."""
+    where = f"in hand of worker {order['claimed_by']}" if order["claimed_by"] is not None else "waits"
+    again = f", tried again {_clock(order['retry_at'])}" if order["retry_at"] is not None else ""
+    why = ", its send condition was left unanswered" if order["condition_unanswered"] else ""
+    return f"  attempt {order['attempt']}: {where}{again}{why}"
 
 
 def _step(row: asyncpg.Record) -> str:

@@ -37,7 +37,8 @@ SELECT id, created_at, from_address, subject, body, content_type
 -- name: steps_of_order
 -- What an operator reads: every step of every notification, and the reports about it that moved no status. A
 -- notification without either still has one row.
-SELECT n.id, n.recipient_address, n.send_status AS last_status, n.next_attempt_at,
+SELECT n.id, n.recipient_address, coalesce(n.organization_number, n.national_identity_number) AS identity,
+       n.send_status AS last_status, n.next_attempt_at,
        step.at, step.send_status, step.attempt, step.relay, step.detail, step.rule, step.report_id, step.in_doubt
   FROM notifications AS n
   LEFT JOIN LATERAL (
@@ -58,6 +59,7 @@ SELECT n.id, n.recipient_address, n.send_status AS last_status, n.next_attempt_a
  ORDER BY n.id, step.at, step.attempt NULLS FIRST;
 
 -- name: order_for_operator
-SELECT id, owner, senders_reference, requested_send_time, created_at, status, status_at, channel, subject
+SELECT id, owner, senders_reference, requested_send_time, created_at, status, status_at, channel, subject,
+       attempt, retry_at, claimed_by, condition_unanswered
   FROM orders
  WHERE id = $1;
