@@ -1,16 +1,14 @@
 """The contact register, the name register and the list of those they know, as development mode plays them.
 
-Paths, bodies and credentials are those of Altinn's platform, so a real client cannot tell the difference.
+Paths, bodies and credentials are those of Altinn's platform, so a real client runs unchanged.
 """
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from varsel.api.desk import bearer_token, desk_of
 from varsel.api.development_wire import (
     ContactPointsList,
     NamesRequest,
@@ -18,6 +16,7 @@ from varsel.api.development_wire import (
     OrganizationsRequest,
     PartyName,
     PartyNames,
+    PartyRequest,
     PersonsRequest,
     SandboxContacts,
     SandboxOrganization,
@@ -27,11 +26,9 @@ from varsel.api.development_wire import (
     UnitsRequest,
     UserContactPoints,
 )
-from varsel.api.headers import header_value
 from varsel.api.problems import json, problem
-from varsel.api.read_body import read_as, read_body
+from varsel.api.read_lookup import read_lookup
 from varsel.api.routing import Resource, resource
-from varsel.api.wire import AnyRequest
 from varsel.sandbox.contact_player import ContactPlayer
 from varsel.sandbox.contacts import (
     ORGANISATIONS,
@@ -39,16 +36,12 @@ from varsel.sandbox.contacts import (
     Organisation,
     Person,
     User,
-    name_of,
     organisations_among,
     persons_among,
 )
 
-T = TypeVar("T", bound=AnyRequest)
-
 PROFILE_PATH = "/profile/api/v1"
 NAMES_PATH = "/register/api/v1/parties/nameslookup"
-BODY_LIMIT = 1024 * 1024  # bytes; a lookup of a thousand identities has some twenty thousand
 
 
 def contact_resources(slow_lookup: timedelta) -> Sequence[Resource]:
@@ -57,7 +50,7 @@ def contact_resources(slow_lookup: timedelta) -> Sequence[Resource]:
 
     async def post_persons(request: Request) -> Response:
         """The contact points of persons."""
-        asked = await read_asked(request, PersonsRequest)
+        asked = await read_lookup(request, PersonsRequest)
         persons = persons_among(asked.national_identity_numbers)
         if not await player.answers(persons):
             return problem(503)
@@ -72,46 +65,23 @@ def contact_resources(slow_lookup: timedelta) -> Sequence[Resource]:
     )
 
 
-async def read_asked(request: Request, wire_type: type[T]) -> T:
-    """What somebody asks who has a bearer token or a platform access token, whoever that is.
-
-    Raises:
-        NotAuthenticated: neither, or none that can be verified.
-        NotJson, BodyTooLarge, BodyTooSlow, InvalidOrder: the body cannot be read.
-    """
-    if header_value(request, b"platformaccesstoken"):
-        await _require_platform_token(request)
-    else:
-        await desk_of(request).tokens.verify(bearer_token(request))
-    return read_as(await read_body(request, BODY_LIMIT), wire_type)
-
-
-async def _require_platform_token(request: Request) -> None:
-    await desk_of(request).platform_tokens.verify(header_value(request, b"platformaccesstoken"))
-
-
 async def _post_organizations(request: Request) -> Response:
     """The official addresses of organisations."""
-    asked = await read_asked(request, OrganizationsRequest)
+    asked = await read_lookup(request, OrganizationsRequest)
     return json(ContactPointsList([_addresses(known) for known in organisations_among(asked.organization_numbers)]))
 
 
 async def _post_units(request: Request) -> Response:
     """What users have registered for organisations; whether they may act is for another to say."""
-    asked = await read_asked(request, UnitsRequest)
+    asked = await read_lookup(request, UnitsRequest)
     known = organisations_among(asked.organization_numbers)
     return json(ContactPointsList([_unit(organisation) for organisation in known if organisation.users]))
 
 
 async def _post_names(request: Request) -> Response:
     """The names of persons and organisations; a bearer token does not suffice."""
-    await _require_platform_token(request)
-    asked = await read_asked(request, NamesRequest)
-    names = [
-        PartyName(ssn=party.ssn, org_no=party.org_no, name=name_of(party.ssn or party.org_no or ""))
-        for party in asked.parties
-    ]
-    return json(PartyNames(names))
+    asked = await read_lookup(request, NamesRequest, needs_platform_token=True)
+    return json(PartyNames([_named(party) for party in asked.parties]))
 
 
 async def _get_contacts(request: Request) -> Response:
@@ -156,6 +126,11 @@ def _user(user: User) -> UserContactPoints:
         mobile_number="",
         email=user.email,
     )
+
+
+def _named(party: PartyRequest) -> PartyName:
+    known = PERSONS.get(party.ssn or "") or ORGANISATIONS.get(party.org_no or "")
+    return PartyName(ssn=party.ssn, org_no=party.org_no, name=known.name if known else None)
 
 
 def _listed_person(person: Person) -> SandboxPerson:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from varsel.api.development_contacts import read_asked
 from varsel.api.development_wire import (
     AttributeResult,
     CategoryRequest,
@@ -16,6 +15,7 @@ from varsel.api.development_wire import (
     XacmlRequest,
 )
 from varsel.api.problems import json
+from varsel.api.read_lookup import read_lookup
 from varsel.api.routing import Resource, resource
 from varsel.errors import InvalidOrder
 from varsel.sandbox.contact_player import Decision, decision_on
@@ -42,7 +42,7 @@ def decision_resources() -> Sequence[Resource]:
 
 async def _post_decision(request: Request) -> Response:
     """A decision on each question, in another order than asked: nobody may rely on the order."""
-    asked = await read_asked(request, DecisionRequest)
+    asked = await read_lookup(request, DecisionRequest)
     return json(DecisionResponse([_result(question) for question in reversed(_questions(asked.request))]))
 
 

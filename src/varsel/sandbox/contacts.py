@@ -231,9 +231,3 @@ def organisations_among(numbers: Iterable[str]) -> list[Organisation]:
     """Those of the numbers that are a test organisation's, each once, and not in the order that was asked for."""
     wanted = frozenset(numbers)
     return [organisation for number, organisation in ORGANISATIONS.items() if number in wanted]
-
-
-def name_of(number: str) -> str | None:
-    """What the name register calls a person or an organisation."""
-    known = PERSONS.get(number) or ORGANISATIONS.get(number)
-    return known.name if known else None
