@@ -24,6 +24,7 @@ from varsel.orders.place import Placing
 from varsel.settings import Settings
 
 LARGE_BODIES = 2  # that are read at the same time; each takes several times its size in memory
+LARGE_LOOKUPS = 4  # orders of more than 100 recipients whose contacts are looked up at the same time
 
 _HEX = "[0-9a-fA-F]"
 _HYPHENATED = f"{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}"
@@ -44,6 +45,7 @@ class Desk:
     pages: NotificationPages = field(init=False)
     placing: Placing = field(init=False)
     large_bodies: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_BODIES))
+    large_lookups: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_LOOKUPS))
 
     def __post_init__(self) -> None:
         house_rules = HouseRules(self.settings.sender, self.settings.internal_domains)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from hashlib import sha256
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ from varsel.api.wire import EmailOrderRequest, OrderList, OrderRequest
 from varsel.errors import InvalidOrder
 from varsel.orders.cancel import cancel_order
 from varsel.orders.find import find_by_senders_reference, find_order, find_progress
+from varsel.orders.generate import BULK
 from varsel.orders.idempotency import IdempotencyKey
 from varsel.orders.order import NewOrder
 from varsel.orders.place import Terms
@@ -27,8 +29,6 @@ from varsel.orders.reach import reach_of
 T = TypeVar("T", EmailOrderRequest, OrderRequest)
 
 READ_ELSEWHERE = 64 * 1024  # bytes; a larger body is read in a thread, so that nobody waits for it
-
-LOOKUP_LIMIT = 60.0  # seconds; clients wait for 100 by default, where they are written in .NET
 
 _KEY = re.compile(r"[ -~]{1,255}", re.ASCII)
 
@@ -59,7 +59,7 @@ async def _place(request: Request, wire_type: type[T], check: Callable[[T, str, 
     owner_of(caller)
     terms = Terms(_idempotency_key(request, body), desk.settings.limit_recipients)
     # Before it is stored: where the register does not answer there is no order, and the client comes again.
-    async with asyncio.timeout(LOOKUP_LIMIT):
+    async with desk.large_lookups if len(checked.recipients) > BULK else nullcontext():
         reach = await reach_of(desk.register, checked.recipients)
     order_id = await desk.placing.place(checked, terms)
     desk.order_placed()

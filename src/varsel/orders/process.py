@@ -157,7 +157,7 @@ class OrderProcess:
         names: Mapping[str, str],
     ) -> None:
         generated = addressees(recipients, contacts, names, ignore_reservation=bool(order.ignore_reservation))
-        is_bulk = count_addressees(recipients, contacts) > BULK
+        is_bulk = len(recipients) > BULK or count_addressees(recipients, contacts) > BULK
         async with connection_of(self._pool, at_most=LONG_USE_LIMIT) as conn, conn.transaction():
             # First, so that a claim that was lost ends here: nobody else generates what is not claimed by them.
             if not await mark_processed(conn, worker, order):

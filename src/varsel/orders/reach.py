@@ -1,12 +1,16 @@
 """Who could be reached if an order were sent now: what an owner is told when the order is placed."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from varsel.contact_register.lookups import look_up
 from varsel.contact_register.register import ContactRegister
+from varsel.errors import RegisterUnavailable
 from varsel.orders.addressees import NOBODY, identity_of
 from varsel.orders.order import Recipient
+
+LIMIT = 60.0  # seconds; the owner waits, and clients written in .NET do so for 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +26,19 @@ async def reach_of(register: ContactRegister, recipients: Sequence[Recipient]) -
     """Look up whoever has no address, among the official contacts only.
 
     Raises:
-        RegisterUnavailable: nobody knows.
+        RegisterUnavailable: nobody knows, or not in time.
     """
     identities = [identity for recipient in recipients if (identity := identity_of(recipient))]
     if not identities:
         return Reach(0, [], [])
-    contacts = await look_up(register, identities)
+    limit = asyncio.timeout(LIMIT)
+    try:
+        async with limit:
+            contacts = await look_up(register, identities)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise RegisterUnavailable(f"not all answers within {LIMIT:g} s") from error
     found = {identity: contacts.get(identity, NOBODY) for identity in identities}
     return Reach(
         looked_up=len(identities),

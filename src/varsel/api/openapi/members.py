@@ -5,7 +5,7 @@ from typing import Any
 
 _MEANINGS = {
     "body": "The text of the e-mail.",
-    "conditionEndpoint": "A public http or https URL that is asked before sending: it answers {\"sendNotification\": true} or false.",
+    "conditionEndpoint": 'A public URL that is asked before sending: it answers {"sendNotification": true} or false.',
     "contentType": "What the body is: `Plain` (0) or `Html` (1). Null or absent: `Plain`.",
     "count": "How many orders there are.",
     "created": "When the order was placed.",
