@@ -14,6 +14,7 @@ import asyncpg
 from varsel.auth.caller import CREATE_SCOPE
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.classify_files import classify_files
+from varsel.contact_commands import add_contact_actions
 from varsel.database.connect import Pool, open_pool
 from varsel.database.migrate import migrate
 from varsel.demo import run_demo
@@ -87,6 +88,11 @@ def _parser() -> argparse.ArgumentParser:
 
     one = add("suppressions", help="the addresses that an owner's mail is not sent to")
     _add_suppressions(one)
+
+    one = add("contacts", help="the contact register that you fill: where persons and organisations are reached")
+    for action in add_contact_actions(one):
+        _add_data_dir(action)
+        action.set_defaults(command=_contacts)
 
     one = add("reports", help="list the delivery reports that match no mail; with a number, print that one")
     one.add_argument("report", type=int, nargs="?", help="a report's number, as varsel show prints it")
@@ -202,6 +208,11 @@ def _show(options: argparse.Namespace) -> None:
 
 def _suppressions(options: argparse.Namespace) -> None:
     _with_database(_settings_of(options), lambda pool: options.act(pool, options))
+
+
+def _contacts(options: argparse.Namespace) -> None:
+    settings = _settings_of(options)
+    _with_database(settings, lambda pool: options.act(pool, options, settings.internal_domains))
 
 
 def _reports(options: argparse.Namespace) -> None:
