@@ -31,7 +31,8 @@ from varsel.contact_register.maintain import (
     all_entries,
     import_contacts,
 )
-from varsel.database.connect import Pool
+from varsel.database.connect import Pool, connection_of
+from varsel.database.statements import statements
 from varsel.errors import SettingsError
 
 NAMES = "identity;name;email_addresses;mobile_numbers;reserved\n"
@@ -384,3 +385,25 @@ async def test_the_export_is_utf8_in_any_locale(dsn: str, pool: Pool) -> None:
     ended = await asyncio.to_thread(varsel, dsn, "export")
 
     assert ended.stdout.decode().splitlines()[1] == "991825827,Blåbær AS,,,false"
+
+
+async def test_whoever_has_read_enough_of_an_export_sees_no_traceback(dsn: str, pool: Pool) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    ended = await asyncio.to_thread(varsel, dsn, "export", stdout=writer)
+
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+async def test_a_database_that_cannot_finish_is_one_line(dsn: str, pool: Pool) -> None:
+    async with connection_of(pool) as conn, conn.transaction():
+        await conn.execute(statements("contacts")["lock_contacts"])
+
+        ended = await asyncio.to_thread(
+            varsel, f"{dsn}{'&' if '?' in dsn else '?'}lock_timeout=1", "remove", "991825827"
+        )
+
+    assert ended.returncode == 2
+    assert ended.stderr == b"varsel: PostgreSQL did not answer: LockNotAvailableError\n"

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -15,7 +16,7 @@ from varsel.auth.caller import CREATE_SCOPE
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.classify_files import classify_files
 from varsel.contact_commands import add_contact_actions
-from varsel.database.connect import Pool, open_pool
+from varsel.database.connect import UNAVAILABLE, Pool, open_pool
 from varsel.database.migrate import migrate
 from varsel.demo import run_demo
 from varsel.errors import DatabaseUnavailable, SettingsError
@@ -46,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (SettingsError, DatabaseUnavailable) as error:
         print(f"varsel: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:
+        # Whoever read our output has enough; without this Python would complain once more when it flushes the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -241,6 +246,10 @@ def _with_database(settings: Settings, act: Callable[[Pool], Awaitable[T]]) -> T
             return await act(pool)
         except asyncpg.UndefinedTableError as error:
             raise DatabaseUnavailable("the database has no schema yet: run varsel migrate") from error
+        except BrokenPipeError:
+            raise  # our output's, not the database's
+        except UNAVAILABLE as error:
+            raise DatabaseUnavailable(f"PostgreSQL did not answer: {type(error).__name__}") from error
         finally:
             await pool.close()
 
