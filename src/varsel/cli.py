@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -14,7 +15,8 @@ import asyncpg
 from varsel.auth.caller import CREATE_SCOPE
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.classify_files import classify_files
-from varsel.database.connect import Pool, open_pool
+from varsel.contact_commands import add_contact_actions
+from varsel.database.connect import UNAVAILABLE, Pool, open_pool
 from varsel.database.migrate import migrate
 from varsel.demo import run_demo
 from varsel.errors import DatabaseUnavailable, SettingsError
@@ -45,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (SettingsError, DatabaseUnavailable) as error:
         print(f"varsel: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:
+        # Whoever read our output has enough; without this Python would complain once more when it flushes the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -87,6 +93,11 @@ def _parser() -> argparse.ArgumentParser:
 
     one = add("suppressions", help="the addresses that an owner's mail is not sent to")
     _add_suppressions(one)
+
+    one = add("contacts", help="the contact register that you fill: where persons and organisations are reached")
+    for action in add_contact_actions(one):
+        _add_data_dir(action)
+        action.set_defaults(command=_contacts)
 
     one = add("reports", help="list the delivery reports that match no mail; with a number, print that one")
     one.add_argument("report", type=int, nargs="?", help="a report's number, as varsel show prints it")
@@ -204,6 +215,11 @@ def _suppressions(options: argparse.Namespace) -> None:
     _with_database(_settings_of(options), lambda pool: options.act(pool, options))
 
 
+def _contacts(options: argparse.Namespace) -> None:
+    settings = _settings_of(options)
+    _with_database(settings, lambda pool: options.act(pool, options, settings.internal_domains))
+
+
 def _reports(options: argparse.Namespace) -> None:
     number = options.report
     _with_database(
@@ -230,6 +246,10 @@ def _with_database(settings: Settings, act: Callable[[Pool], Awaitable[T]]) -> T
             return await act(pool)
         except asyncpg.UndefinedTableError as error:
             raise DatabaseUnavailable("the database has no schema yet: run varsel migrate") from error
+        except BrokenPipeError:
+            raise  # our output's, not the database's
+        except UNAVAILABLE as error:
+            raise DatabaseUnavailable(f"PostgreSQL did not answer: {type(error).__name__}") from error
         finally:
             await pool.close()
 

@@ -11,9 +11,18 @@ from varsel.database.connect import Pool
 from varsel.database.statements import statements
 
 # Each with many rows in a service that has run for a while; `workers` and the like have a handful.
-LARGE = ("orders", "notifications", "send_status_history", "delivery_reports", "suppressed_addresses")
+LARGE = ("orders", "notifications", "send_status_history", "delivery_reports", "suppressed_addresses", "contacts")
 # What reads a whole table on purpose, for an operator or once an hour.
-READS_ALL = ("suppressed_addresses", "forget_suppressions", "unmatched_reports")
+READS_ALL = (
+    "suppressed_addresses",
+    "forget_suppressions",
+    "unmatched_reports",
+    "all_entries",
+    "change_contacts",
+    "add_contacts",
+    "remove_other_contacts",
+)
+NOT_PLANNED = ("create_incoming_contacts", "lock_contacts")
 
 FILL = """
 INSERT INTO orders (id, owner, senders_reference, requested_send_time, status, channel, recipients)
@@ -30,6 +39,9 @@ INSERT INTO delivery_reports (order_id, notification_id, signed_for, digest, con
 SELECT order_id, id, id, decode(md5(id::text), 'hex'), 'report', now(), NULL FROM notifications;
 INSERT INTO suppressed_addresses (owner, address, reason)
 SELECT owner, recipient_address, 'operator' FROM notifications;
+INSERT INTO contacts (identity, name, email_addresses)
+SELECT 10000000000 + n, 'Kari', ARRAY[n || '@sandbox.test']
+  FROM generate_series(1, 20000) AS n;
 """
 
 
@@ -39,6 +51,7 @@ async def full_database(migrated_dsn: str) -> AsyncIterator["asyncpg.Connection[
     filling = conn.transaction()
     await filling.start()
     await conn.execute(FILL)
+    await conn.execute(statements("contacts")["create_incoming_contacts"])
     await conn.execute(f"ANALYZE {', '.join(LARGE)}")
     yield conn
     await filling.rollback()
@@ -67,7 +80,9 @@ async def test_no_statement_reads_through_a_large_table(
     full_database: "asyncpg.Connection[asyncpg.Record]", subject: str
 ) -> None:
     plans = {
-        name: await plan_of(full_database, sql) for name, sql in statements(subject).items() if name not in READS_ALL
+        name: await plan_of(full_database, sql)
+        for name, sql in statements(subject).items()
+        if name not in READS_ALL + NOT_PLANNED
     }
 
     assert {name: plan for name, plan in plans.items() if tables_read_through(plan)} == {}
