@@ -26,6 +26,7 @@ import httpx2
 
 from bench.service import Service
 from tests.dns_server import DnsServer
+from tests.factories import BODY, SUBJECT
 from tests.namespace import settle_in
 from tests.postfix import Postfix, running_postfix, service_settings, started
 from tests.postfix_log import lines_about, mails_in_queue, mails_under_way, reports_about
@@ -182,7 +183,7 @@ def _let_in_once_reported_as_delayed(watch: Watch, replies: dict[str, Reply], po
 
 
 def _place_order(client: httpx2.Client) -> str:
-    order = {"subject": "Hei", "body": "Hei", "recipients": [{"emailAddress": address} for address in RECIPIENTS]}
+    order = {"subject": SUBJECT, "body": BODY, "recipients": [{"emailAddress": address} for address in RECIPIENTS]}
     return client.post("/notifications/api/v1/orders/email", json=order).raise_for_status().headers["location"]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.factories import BODY, SUBJECT
 from varsel.database.connect import Pool
 from varsel.delivery_reports.intake import ReportIntake
 from varsel.delivery_reports.record import ReportRules
@@ -76,7 +77,7 @@ def all_final(summary: dict[str, Any]) -> bool:
 
 async def place(client: httpx2.AsyncClient, *addresses: str, **more: Any) -> str:
     recipients = [{"emailAddress": address} for address in addresses]
-    body = {"subject": "Hei på deg", "body": "Velkommen til Ås.", "recipients": recipients} | more
+    body = {"subject": SUBJECT, "body": BODY, "recipients": recipients} | more
     answer = await client.post(f"{ORDERS}/email", json=body)
     assert answer.status_code == 202, answer.text
     order_id: str = answer.json()["orderId"]
@@ -123,12 +124,12 @@ async def test_the_mail_says_what_the_owner_wrote(client: httpx2.AsyncClient, sa
     [mail] = sandbox.mailbox.newest()
 
     message = message_from_bytes(mail.content, policy=default)
-    assert message["Subject"] == "Hei på deg"
+    assert message["Subject"] == SUBJECT
     assert message["To"] == "delivered@sandbox.test"
     assert message["From"] == "noreply@varsel.test"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Message-ID"] == f"<{summary['notifications'][0]['id']}@bounce.varsel.test>"
-    assert message.get_content().splitlines() == ["Velkommen til Ås."]
+    assert message.get_content().splitlines() == [BODY]
 
 
 async def test_a_deferred_mail_keeps_its_message_id_and_return_path(
@@ -189,8 +190,8 @@ async def test_recipients_by_identity_are_not_identified_yet(client: httpx2.Asyn
     answer = await client.post(
         f"{ORDERS}/email",
         json={
-            "subject": "Hei",
-            "body": "Hei",
+            "subject": SUBJECT,
+            "body": BODY,
             "recipients": [{"organizationNumber": "991825827"}, {"nationalIdentityNumber": "01018045678"}],
         },
     )

@@ -15,6 +15,7 @@ import pytest
 
 from bench.relay_thread import relay_thread
 from bench.service import Service
+from tests.factories import BODY, SUBJECT
 from varsel.sandbox.handler import Answer, Envelope, Handler
 
 ORDERS = "/notifications/api/v1/orders"
@@ -50,7 +51,7 @@ def running(service: Service) -> Iterator[Service]:
 
 
 def place(service: Service, *addresses: str) -> str:
-    body = {"subject": "Hei", "body": "Hei", "recipients": [{"emailAddress": address} for address in addresses]}
+    body = {"subject": SUBJECT, "body": BODY, "recipients": [{"emailAddress": address} for address in addresses]}
     with service.owner() as client:
         order_id: str = client.post(f"{ORDERS}/email", json=body).raise_for_status().json()["orderId"]
     return order_id
