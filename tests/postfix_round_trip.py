@@ -31,6 +31,7 @@ from tests.namespace import settle_in
 from tests.postfix import Postfix, running_postfix, service_settings, started
 from tests.postfix_log import lines_about, mails_in_queue, mails_under_way, reports_about
 from tests.relay import ScriptedRelay
+from tests.run_log import log_into_run
 from varsel.sandbox.handler import Reply
 from varsel.sandbox.smtp_server import EXTENSIONS, SmtpServer
 
@@ -215,6 +216,7 @@ def _running_service(folder: Path, postfix: Postfix) -> Iterator[tuple[Service, 
 def main() -> None:
     folder = Path(sys.argv[1])
     settle_in(folder)
+    log_into_run("postfix-round-trip")
     outcomes = {address: asdict(outcome) for address, outcome in play(folder).items()}
     (folder / "outcomes.json").write_text(json.dumps(outcomes))
 

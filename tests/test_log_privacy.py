@@ -1,12 +1,16 @@
-"""The search of a run's log lines: what it finds and what it leaves alone."""
+"""The search of a run's log lines: what it finds, what it leaves alone, and that a run fails by it."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.log_privacy import MARKER, findings_in, kinds_of
 
+REPOSITORY = Path(__file__).parents[1]
 JWT = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2ln"
 ADDRESS, IDENTITY, ORGANISATION, TOKEN, TEXT = (
     "an e-mail address",
@@ -98,3 +102,93 @@ def test_numbers_are_found_that_are_no_strings(tmp_path: Path) -> None:
     (tmp_path / "gw0.log").write_text('{"event": "looked up", "who": 11019012345, "of": 991825827}\n')
 
     assert [finding.kind for finding in findings_in(tmp_path)] == [IDENTITY, ORGANISATION]
+
+
+LEAKS = """
+import logging
+import subprocess
+
+import structlog
+from structlog.testing import capture_logs
+
+from tests.run_log import stderr_in_run
+
+log = structlog.get_logger()
+
+
+def test_of_a_line():
+    log.debug("written", to="kari@etat.test")
+
+
+def test_of_a_captured_line():
+    with capture_logs() as logs:
+        log.info("captured", who="01019012345")
+    assert logs == [{"event": "captured", "who": "01019012345", "log_level": "info"}]
+
+
+def test_of_a_library():
+    logging.getLogger("library").warning("looked up 991825827")
+
+
+def test_of_a_process():
+    with stderr_in_run("process") as stderr:
+        subprocess.run(["sh", "-c", "echo varsel: unloggable >&2"], stderr=stderr)
+"""
+
+CLEAN = """
+import structlog
+
+log = structlog.get_logger()
+
+
+def test_that_passes():
+    log.info("seen by nobody", order="01a223b9-76b1-797a-b9c2-bd555e0bf45f")
+
+
+def test_that_fails():
+    log.info("seen beside it")
+    assert False
+
+
+def test_that_logs_elsewhere():
+    structlog.reset_defaults()
+
+
+def test_that_comes_after_it():
+    log.info("seen by nobody")
+"""
+
+
+def run_pytest(folder: Path, tests: str, *options: str) -> "subprocess.CompletedProcess[str]":
+    (folder / "conftest.py").write_text('pytest_plugins = ["tests.log_plugin"]')
+    (folder / "test_it.py").write_text(tests)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(("options", "process"), [((), "main"), (("-n", "1"), "gw0")])
+def test_a_run_fails_that_has_logged_what_it_may_not(options: tuple[str, ...], process: str, tmp_path: Path) -> None:
+    run = run_pytest(tmp_path, LEAKS, *options)
+
+    [logs] = tmp_path.glob("varsel-test-logs-*")
+    assert run.returncode == 1
+    assert "4 passed" in run.stdout
+    assert f"an e-mail address in 'to' of 'written': {logs}/{process}.log:1" in run.stdout
+    assert f"an identity number in 'who' of 'captured': {logs}/{process}.log:2" in run.stdout
+    assert f"an organisation number in 'event' of 'looked up 991825827': {logs}/{process}.log:3" in run.stdout
+    assert f"a subject or body: {logs}/process.log:1" in run.stdout
+
+
+def test_lines_are_shown_beside_a_test_that_fails_and_none_gets_past_the_search(tmp_path: Path) -> None:
+    run = run_pytest(tmp_path, CLEAN)
+
+    assert "2 failed, 2 passed" in run.stdout
+    assert "seen beside it" in run.stdout
+    assert "seen by nobody" not in run.stdout
+    assert "this test has configured the logs anew" in run.stdout
+    assert not list(tmp_path.glob("varsel-test-logs-*"))

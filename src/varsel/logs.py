@@ -4,7 +4,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict
@@ -38,15 +38,15 @@ _PROCESSORS: list[structlog.typing.Processor] = [
 ]
 
 
-def configure_logs(level: str) -> None:
-    """Send our own log lines and the warnings of libraries to stderr, one JSON object a line."""
+def configure_logs(level: str, stream: TextIO = sys.stderr) -> None:
+    """Send our own log lines from this level on, and the warnings of libraries, there: one JSON object a line."""
     structlog.configure(
         processors=[*_PROCESSORS, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *_PROCESSORS],
