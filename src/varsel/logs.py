@@ -1,6 +1,11 @@
-"""Log lines as JSON on stderr: a fixed sentence, and facts beside it; never personal data, at any level."""
+"""Log lines as JSON on stderr: a fixed sentence, and facts beside it; never personal data, at any level.
+
+What libraries say passes through here too. Of it nothing is kept that may be a value, for nobody knows what it
+quotes: an error's words a row, the name of a callback its arguments.
+"""
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -8,6 +13,9 @@ from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict
+
+# Where a value may begin in a message that was put together before it was logged, and with it all that follows.
+_VALUE = re.compile(r"""[<>'"(){}\[\]=:@\\\n]""")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -30,6 +38,17 @@ def _place_of_exception(_logger: Any, _method: str, event: EventDict) -> EventDi
     return event
 
 
+def _without_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """What a library says, not what it says it about; and where it does, for whoever has to know more."""
+    record, values = event["_record"], event.pop("positional_args")
+    said = record.msg.strip() if isinstance(record.msg, str) else type(record.msg).__name__
+    # With values beside it a message is a fixed sentence. Without, they are in it: "Task exception was never
+    # retrieved\nfuture: <Task finished exception=DataError('kari@…')>", "Exception in callback send('kari@…')".
+    event["event"] = said if values else _VALUE.split(said, maxsplit=1)[0].strip() or "a library has something to say"
+    event["source"] = f"{record.pathname}:{record.lineno}"
+    return event
+
+
 _PROCESSORS: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
@@ -49,13 +68,16 @@ def configure_logs(level: str, stream: TextIO = sys.stderr) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *_PROCESSORS],
+            use_get_message=False,
+            pass_foreign_args=True,
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, _without_values, *_PROCESSORS],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),
             ],
         )
     )
+    # Whatever our own level is: at INFO httpx2 names the URL of every request, with its query.
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     # aiosmtpd quotes what the other side said, addresses included.
     logging.getLogger("mail.log").setLevel(logging.CRITICAL + 1)
