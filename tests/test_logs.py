@@ -1,8 +1,10 @@
-"""What libraries and event loops say of an error reaches the log without its words."""
+"""What libraries, event loops and Python itself say of an error reaches the log without its words."""
 
 import asyncio
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,7 +13,27 @@ import httpx2
 import pytest
 import uvloop
 
+from tests.log_privacy import kinds_of
+
 ADDRESS = "kari@etat.test"
+UNCAUGHT = f"""
+import threading
+from varsel.cli import main
+
+class Odd:
+    def __del__(self):
+        fail()
+
+def fail():
+    raise ValueError("{ADDRESS}")
+
+main(["settings"])
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+Odd()
+fail()
+"""
 
 Lines = Callable[[], list[dict[str, Any]]]
 each_loop = pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
@@ -91,3 +113,12 @@ def test_our_most_talkative_level_does_not_show_the_urls_of_requests(lines: Line
         client.get("http://kari:hemmelig@relay.test/?token=hemmelig")
 
     assert lines() == []
+
+
+def test_what_nobody_catches_is_a_log_line_without_its_words() -> None:
+    ended = subprocess.run([sys.executable, "-c", UNCAUGHT], capture_output=True, text=True)
+
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert ended.returncode == 1
+    assert [line["raised"] for line in lines] == ["ValueError"] * 3
+    assert kinds_of(ended.stderr) == []

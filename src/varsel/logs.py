@@ -1,12 +1,13 @@
 """Log lines as JSON on stderr: a fixed sentence, and facts beside it; never personal data, at any level.
 
-What libraries say passes through here too. Of it nothing is kept that may be a value, for nobody knows what it
-quotes: an error's words a row, the name of a callback its arguments.
+What libraries say passes through here too, and so does what Python would print by itself. Of both nothing is kept
+that may be a value, for nobody knows what it quotes: an error's words a row, the name of a callback its arguments.
 """
 
 import logging
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from typing import Any, TextIO
@@ -16,6 +17,8 @@ from structlog.typing import EventDict
 
 # Where a value may begin in a message that was put together before it was logged, and with it all that follows.
 _VALUE = re.compile(r"""[<>'"(){}\[\]=:@\\\n]""")
+
+log = structlog.get_logger(__name__)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -81,3 +84,14 @@ def configure_logs(level: str, stream: TextIO = sys.stderr) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     # aiosmtpd quotes what the other side said, addresses included.
     logging.getLogger("mail.log").setLevel(logging.CRITICAL + 1)
+
+
+def log_what_nobody_catches() -> None:
+    """Let the errors be log lines that Python would print itself, words and all."""
+    sys.excepthook = lambda _type, error, _traceback: _log_uncaught(error)
+    threading.excepthook = lambda uncaught: _log_uncaught(uncaught.exc_value)
+    sys.unraisablehook = lambda uncaught: _log_uncaught(uncaught.exc_value)
+
+
+def _log_uncaught(error: BaseException | None) -> None:
+    log.error("an error that nobody caught", exc_info=error)
