@@ -34,13 +34,24 @@ class Service:
 
     @property
     def log_file(self) -> Path:
-        """Where it writes stdout and stderr, all its processes into one."""
+        """Where it writes stderr, all its processes into one."""
+        if run := os.environ.get("VARSEL_TEST_LOGS"):  # of tests, which search all logs at their end
+            return Path(run) / f"{str(self._data_dir).replace('/', '-').strip('-')}.log"
         return self._data_dir / "log"
 
     @property
     def log(self) -> str:
-        """What it has said on stdout and stderr."""
+        """What it has said on stderr."""
         return self.log_file.read_text(encoding="utf-8")
+
+    @property
+    def output(self) -> str:
+        """What it has said on stdout."""
+        return self._output_file.read_text(encoding="utf-8")
+
+    @property
+    def _output_file(self) -> Path:
+        return self._data_dir / "output"
 
     @property
     def pid(self) -> int:
@@ -61,7 +72,7 @@ class Service:
 
     @property
     def last_words(self) -> bytes:
-        """What the process that runs, or ran last, has said."""
+        """What the process that runs, or ran last, has said on stderr."""
         with self.log_file.open("rb") as log:
             log.seek(self._said_before)
             return log.read()
@@ -100,10 +111,10 @@ class Service:
             "--data-dir",
             str(self._data_dir),
         ]
-        with self.log_file.open("ab") as log:
+        with self.log_file.open("ab") as log, self._output_file.open("ab") as output:
             self._said_before, self._has_started = log.tell(), False
             self._process = subprocess.Popen(
-                [*command, *self._arguments], stdout=log, stderr=log, env=environment | self._settings
+                [*command, *self._arguments], stdout=output, stderr=log, env=environment | self._settings
             )
 
     def signal(self, number: signal.Signals) -> None:

@@ -38,6 +38,8 @@ from varsel.settings import Settings, for_development, load_settings
 from varsel.transports.return_path import ReturnPaths
 from varsel.transports.smtp import SmtpTransport
 
+pytest_plugins = ["tests.log_plugin"]
+
 TEMPLATE = "varsel_template"
 _server = pytest.StashKey[tuple[EmbeddedPostgres, Path] | None]()
 _superuser_dsn = pytest.StashKey[str]()

@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from tests.log_privacy import MARKER
 from varsel.database.connect import Pool
 from varsel.notifications.send_status import SendStatus
 from varsel.orders.order import Channel, ContentType, EmailTemplate, NewOrder, Recipient
 from varsel.orders.place import Placing
 
+SUBJECT = f"Hei på Ås, {MARKER}"
+BODY = f"Hei på deg, {MARKER}!"
 KARI = Recipient(email_address="kari@sandbox.test")
 
 
@@ -18,7 +21,7 @@ def new_order(recipients: Sequence[Recipient] = (KARI,), **changes: Any) -> NewO
     defaults: dict[str, Any] = {
         "owner": "ttd",
         "channel": Channel.EMAIL,
-        "template": EmailTemplate("Hei", "Hei på deg!", ContentType.PLAIN, "noreply@varsel.test"),
+        "template": EmailTemplate(SUBJECT, BODY, ContentType.PLAIN, "noreply@varsel.test"),
         "requested_send_time": datetime.now(UTC),
     }
     return NewOrder(recipients=recipients, **(defaults | changes))

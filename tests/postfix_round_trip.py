@@ -26,10 +26,12 @@ import httpx2
 
 from bench.service import Service
 from tests.dns_server import DnsServer
+from tests.factories import BODY, SUBJECT
 from tests.namespace import settle_in
 from tests.postfix import Postfix, running_postfix, service_settings, started
 from tests.postfix_log import lines_about, mails_in_queue, mails_under_way, reports_about
 from tests.relay import ScriptedRelay
+from tests.run_log import log_into_run
 from varsel.sandbox.handler import Reply
 from varsel.sandbox.smtp_server import EXTENSIONS, SmtpServer
 
@@ -182,7 +184,7 @@ def _let_in_once_reported_as_delayed(watch: Watch, replies: dict[str, Reply], po
 
 
 def _place_order(client: httpx2.Client) -> str:
-    order = {"subject": "Hei", "body": "Hei", "recipients": [{"emailAddress": address} for address in RECIPIENTS]}
+    order = {"subject": SUBJECT, "body": BODY, "recipients": [{"emailAddress": address} for address in RECIPIENTS]}
     return client.post("/notifications/api/v1/orders/email", json=order).raise_for_status().headers["location"]
 
 
@@ -214,6 +216,7 @@ def _running_service(folder: Path, postfix: Postfix) -> Iterator[tuple[Service, 
 def main() -> None:
     folder = Path(sys.argv[1])
     settle_in(folder)
+    log_into_run("postfix-round-trip")
     outcomes = {address: asdict(outcome) for address, outcome in play(folder).items()}
     (folder / "outcomes.json").write_text(json.dumps(outcomes))
 

@@ -21,7 +21,7 @@ from bench.chaos_database import Database
 from bench.relay_thread import relay_thread
 from bench.service import Service
 from tests.delivery_reports.samples import new_dsn, recipient_fields
-from tests.factories import notification_in, send_status_of
+from tests.factories import BODY, SUBJECT, notification_in, send_status_of
 from tests.own_database import own_database
 from tests.relay import ScriptedRelay
 from tests.sandbox.smtp_client import connected
@@ -58,7 +58,7 @@ CUT_OTHERS = (
 
 
 def order_to(*addresses: str) -> dict[str, Any]:
-    return {"subject": "Hei", "body": "Hei", "recipients": [{"emailAddress": address} for address in addresses]}
+    return {"subject": SUBJECT, "body": BODY, "recipients": [{"emailAddress": address} for address in addresses]}
 
 
 def asks_to_come_back(answer: httpx2.Response) -> bool:

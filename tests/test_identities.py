@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from bench.service import Service
+from tests.factories import BODY, SUBJECT
 from varsel.sandbox.contacts import ORGANISATIONS, PERSONS, Lookup
 
 ORDERS = "/notifications/api/v1/orders"
@@ -56,7 +57,7 @@ def is_final(summary: dict[str, Any]) -> bool:
 
 
 def order(*recipients: dict[str, str], **more: Any) -> dict[str, Any]:
-    return {"subject": "Hei", "body": "Hei", "recipients": recipients, **more}
+    return {"subject": SUBJECT, "body": BODY, "recipients": recipients, **more}
 
 
 def test_an_order_to_an_organisation_goes_as_the_originals_own_tests_want_it(owner: httpx2.Client) -> None:

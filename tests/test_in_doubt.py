@@ -20,7 +20,7 @@ from bench.chaos_database import Database
 from bench.relay_thread import relay_thread
 from bench.service import Service
 from tests.delivery_reports.samples import new_dsn, recipient_fields
-from tests.factories import placed_notification, send_status_of
+from tests.factories import BODY, SUBJECT, placed_notification, send_status_of
 from tests.notifications.sending import RULES, PatientRelay
 from tests.own_database import own_database
 from tests.processing import orders_in_hand
@@ -300,7 +300,7 @@ def test_sigterm_does_not_wait_for_a_database_that_hangs(database: Database, fol
 
 
 def place(client: httpx2.Client) -> None:
-    body = {"subject": "Hei", "body": "Hei", "recipients": [{"emailAddress": "kari@example.com"}]}
+    body = {"subject": SUBJECT, "body": BODY, "recipients": [{"emailAddress": "kari@example.com"}]}
     client.post("/notifications/api/v1/orders/email", json=body).raise_for_status()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.factories import BODY, SUBJECT
 from tests.processing import CONDITION_HOST, condition_server, orders_in_hand
 from varsel.database.connect import Pool
 from varsel.delivery_reports.intake import ReportIntake
@@ -79,7 +80,7 @@ def all_final(summary: dict[str, Any]) -> bool:
 
 async def place(client: httpx2.AsyncClient, *addresses: str, **more: Any) -> str:
     recipients = [{"emailAddress": address} for address in addresses]
-    body = {"subject": "Hei på deg", "body": "Velkommen til Ås.", "recipients": recipients} | more
+    body = {"subject": SUBJECT, "body": BODY, "recipients": recipients} | more
     answer = await client.post(f"{ORDERS}/email", json=body)
     assert answer.status_code == 202, answer.text
     order_id: str = answer.json()["orderId"]
@@ -126,12 +127,12 @@ async def test_the_mail_says_what_the_owner_wrote(client: httpx2.AsyncClient, sa
     [mail] = sandbox.mailbox.newest()
 
     message = message_from_bytes(mail.content, policy=default)
-    assert message["Subject"] == "Hei på deg"
+    assert message["Subject"] == SUBJECT
     assert message["To"] == "delivered@sandbox.test"
     assert message["From"] == "noreply@varsel.test"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Message-ID"] == f"<{summary['notifications'][0]['id']}@bounce.varsel.test>"
-    assert message.get_content().splitlines() == ["Velkommen til Ås."]
+    assert message.get_content().splitlines() == [BODY]
 
 
 async def test_a_deferred_mail_keeps_its_message_id_and_return_path(
@@ -200,8 +201,8 @@ async def test_identities_are_mailed_at_their_addresses_unless_they_have_none_or
     answer = await client.post(
         f"{ORDERS}/email",
         json={
-            "subject": "Til $recipientName$",
-            "body": "Hei",
+            "subject": f"{SUBJECT} til $recipientName$",
+            "body": BODY,
             "recipients": [*organizations, {"nationalIdentityNumber": "03818011007"}],
         },
     )
@@ -219,11 +220,11 @@ async def test_identities_are_mailed_at_their_addresses_unless_they_have_none_or
         ({"emailAddress": "", "organizationNumber": "310500003"}, "Failed_RecipientNotIdentified"),
         ({"emailAddress": "", "nationalIdentityNumber": "03818011007"}, "Failed_RecipientReserved"),
     ]
-    assert {mail.header("Subject") for mail in sandbox.mailbox.newest()} == {"Til Etaten"}
+    assert {mail.header("Subject") for mail in sandbox.mailbox.newest()} == {f"{SUBJECT} til Etaten"}
     status = (await client.get(f"{ORDERS}/{summary['orderId']}/status")).json()
     assert status["processingStatus"]["status"] == "Completed"
     stored = (await client.get(f"{ORDERS}/{summary['orderId']}")).json()
-    assert stored["emailTemplate"]["subject"] == "Til $recipientName$"
+    assert stored["emailTemplate"]["subject"] == f"{SUBJECT} til $recipientName$"
     assert stored["recipients"][:2] == organizations
 
 

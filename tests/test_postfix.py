@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bench.service import Service
+from tests.factories import BODY, SUBJECT
 from tests.postfix import Postfix, needs_postfix, running_postfix, service_settings, started
 
 pytestmark = needs_postfix
@@ -91,7 +92,7 @@ def test_what_postfix_delivers_ends_delivered_and_arrives_as_it_was_written(serv
 def test_an_html_mail_carries_a_plain_text_part_made_from_it(service: Service, postfix: Postfix) -> None:
     status, _ = final_status(
         service,
-        subject="Hei",
+        subject=SUBJECT,
         body="<h1>Hei på deg</h1><p>Les <a href='https://etaten.test/'>mer</a>.</p>",
         contentType="Html",
         recipients=[{"emailAddress": "kari@ok.test"}],
@@ -105,7 +106,7 @@ def test_an_html_mail_carries_a_plain_text_part_made_from_it(service: Service, p
 
 
 def test_the_return_path_is_the_notifications_own(service: Service, postfix: Postfix) -> None:
-    final_status(service, subject="Hei", body="Hei", recipients=[{"emailAddress": "kari@ok.test"}])
+    final_status(service, subject=SUBJECT, body=BODY, recipients=[{"emailAddress": "kari@ok.test"}])
 
     return_path = message_from_bytes(postfix.mailbox("kari")[0])["Return-Path"]
 
@@ -115,6 +116,6 @@ def test_the_return_path_is_the_notifications_own(service: Service, postfix: Pos
 
 @pytest.mark.parametrize("address", ["unknown@ok.test", "kari@no-such-domain.test"])
 def test_what_postfix_bounces_ends_bounced(service: Service, address: str) -> None:
-    status, _ = final_status(service, subject="Hei", body="Hei", recipients=[{"emailAddress": address}])
+    status, _ = final_status(service, subject=SUBJECT, body=BODY, recipients=[{"emailAddress": address}])
 
     assert status == "Failed_Bounced"

@@ -4,7 +4,8 @@ from contextlib import suppress
 
 import pytest
 
-from varsel.errors import SettingsError
+from varsel.database.connect import open_pool
+from varsel.errors import DatabaseUnavailable, SettingsError
 from varsel.settings import load_settings
 
 SECRET = "hemmelig"
@@ -104,3 +105,20 @@ def test_what_is_no_url_is_not_shown_either(monkeypatch: pytest.MonkeyPatch, tex
 
     with suppress(SettingsError):  # refusing it is as good
         assert SECRET not in load_settings().shown("database_url")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        f"varsel:{SECRET}/1@server.test/varsel",
+        f"varsel:{SECRET}#1@server.test/varsel",
+        f"varsel:1?{SECRET}@server.test/varsel",
+        f"varsel:1@[{SECRET}@server.test/varsel",
+        f"varsel@server.test/varsel?password={SECRET}&sslmode={SECRET}",
+    ],
+)
+async def test_a_database_url_that_cannot_be_used_is_not_quoted(rest: str) -> None:
+    with pytest.raises(DatabaseUnavailable, match="VARSEL_DATABASE_URL") as error:
+        await open_pool(f"postgresql://{rest}", connections=1)
+
+    assert SECRET not in str(error.value)

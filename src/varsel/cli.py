@@ -20,7 +20,7 @@ from varsel.database.connect import UNAVAILABLE, Pool, open_pool
 from varsel.database.migrate import migrate
 from varsel.demo import run_demo
 from varsel.errors import DatabaseUnavailable, SettingsError
-from varsel.logs import configure_logs
+from varsel.logs import configure_logs, log_what_nobody_catches
 from varsel.operator_commands import (
     add_suppression,
     export_suppressions,
@@ -150,6 +150,7 @@ def _settings_of(options: argparse.Namespace, *, is_service: bool = False) -> Se
     settings = load_settings(**given)
     # Beside a command's own output only trouble is worth a line.
     configure_logs(settings.log_level if is_service else "ERROR")
+    log_what_nobody_catches()
     return settings
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import httpx2
 
+from tests.factories import BODY, SUBJECT
+
 ORDERS = "/notifications/api/v1/orders"
 KARI = {"emailAddress": "kari@sandbox.test"}
 UNKNOWN = "01a20738-aeb6-73aa-83ec-60b221ca6898"  # the id of no order
@@ -12,12 +14,12 @@ PROBLEM = "One or more validation errors occurred."
 
 def email_body(**changes: Any) -> dict[str, Any]:
     """A body of `POST /orders/email`, due at once."""
-    return {"subject": "Hei", "body": "Hei på deg!", "recipients": [KARI]} | changes
+    return {"subject": SUBJECT, "body": BODY, "recipients": [KARI]} | changes
 
 
 def order_body(**changes: Any) -> dict[str, Any]:
     """A body of `POST /orders`, due at once."""
-    template = {"subject": "Hei", "body": "Hei på deg!"}
+    template = {"subject": SUBJECT, "body": BODY}
     return {"notificationChannel": "Email", "emailTemplate": template, "recipients": [KARI]} | changes
 
 

@@ -1,7 +1,7 @@
 """Which endpoint a request comes to, and which answer an error."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
@@ -214,15 +214,7 @@ async def breaks_off(request: Request) -> Response:
     return StreamingResponse(pieces(), headers={"Content-Length": "1000"} if "length" in request.url.query else None)
 
 
-@pytest.fixture
-def without_log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """uvicorn logs the error, which is right, and not what these tests are about."""
-    with caplog.at_level("CRITICAL", logger="uvicorn.error"):
-        yield caplog
-
-
 @pytest.mark.parametrize("path", ["/?length", "/?chunked"])
-@pytest.mark.usefixtures("without_log")
 async def test_an_error_after_the_answer_has_begun_ends_the_connection_and_is_not_answered_again(path: str) -> None:
     errors: list[Exception] = []
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from tests.run_log import stderr_in_run
 from varsel.database.embedded import postgres_binaries, supervisor
 from varsel.database.embedded.postgres_binaries import find_binaries
 from varsel.database.embedded.supervisor import RESTARTS, UNUSABLE, EmbeddedPostgres
@@ -50,7 +51,9 @@ class Varsel:
 
     def __init__(self, root: Path) -> None:
         arguments = [str(root), *([str(BINARIES)] if BINARIES else [])]
-        self._child = subprocess.Popen([sys.executable, "-c", VARSEL, *arguments], stdout=subprocess.PIPE)
+        command = [sys.executable, "-c", VARSEL, *arguments]
+        with stderr_in_run("embedded") as stderr:
+            self._child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr)
 
     def part(self) -> str:
         """What it has become; waits until it is ready."""

@@ -4,7 +4,10 @@ from base64 import encodebytes
 
 MAIL_FIELDS = b"Reporting-MTA: dns; mx.etat.test\r\nOriginal-Envelope-Id: n-1\r\nX-Postfix-Queue-ID: 4F0A\r\n"
 NOTE = b"--B\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nThis is the mail system at host mx.etat.test.\r\n\r\n"
-HEADERS = b"--B\r\nContent-Type: text/rfc822-headers\r\n\r\nSubject: Hei\r\nAction: failed\r\n--B--\r\n"
+HEADERS = (
+    b"--B\r\nContent-Type: text/rfc822-headers\r\n\r\n"
+    b"Subject: Hei\r\nThread-Topic: Hei, unloggable\r\nAction: failed\r\n--B--\r\n"
+)
 
 
 def recipient_fields(
@@ -63,16 +66,16 @@ def new_complaint(
 ) -> bytes:
     """A complaint in the standard's form, with the header of the mail that is complained of."""
     return (
-        b"From: feedback@provider.test\nTo: b+1@bounce.test\nSubject: FW: Hei\nMIME-Version: 1.0\n"
+        b"From: feedback@provider.test\nTo: b+1@bounce.test\nSubject: FW: Hei, unloggable\nMIME-Version: 1.0\n"
         b'Content-Type: multipart/report; report-type=feedback-report; boundary="F"\n\n'
         b"--F\nContent-Type: text/plain\n\nThis is spam: user unknown, mailbox full.\n"
         b"--F\nContent-Type: message/feedback-report\n\n" + fields.encode() + b"\n"
         b"--F\nContent-Type: message/rfc822\n\n"
         + enclosed.encode()
-        + b"To: Kari <kari@etat.test>\nSubject: Hei\n\nHei\n--F--\n"
+        + b"To: Kari <kari@etat.test>\nSubject: Hei, unloggable\n\nHei, unloggable\n--F--\n"
     )
 
 
-def new_answer(*, subject: str = "Re: Hei", headers: str = "", text: str = "Back on Monday.") -> bytes:
+def new_answer(*, subject: str = "Re: Hei, unloggable", headers: str = "", text: str = "Back on Monday.") -> bytes:
     """What a mail program answers for somebody who is away."""
     return f"From: Kari <kari@etat.test>\nTo: b+1@bounce.test\nSubject: {subject}\n{headers}\n{text}\n".encode()

@@ -175,5 +175,5 @@ async def transport_to(
 
 
 def new_mail(recipient_address: str = "kari@sandbox.test", envelope_id: str = "n-1") -> Mail:
-    message = f"To: {recipient_address}\r\nSubject: Hei\r\n\r\n.Hei!\r\n".encode()
+    message = f"To: {recipient_address}\r\nSubject: Hei, unloggable\r\n\r\n.Hei!\r\n".encode()
     return Mail("b+1@bounce.test", recipient_address, envelope_id, message)

@@ -92,7 +92,11 @@ async def open_pool(dsn: str, *, connections: int) -> Pool:
                 "plan_cache_mode": "force_generic_plan",  # so does planning them anew for each set of values
             },
         )
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+    except ValueError as error:  # asyncpg's own is one too; their words may quote a password that is not %-encoded
+        raise DatabaseUnavailable(
+            f"VARSEL_DATABASE_URL cannot be used ({type(error).__name__}): is the password %-encoded?"
+        ) from error
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DatabaseUnavailable(f"PostgreSQL cannot be reached: {type(error).__name__}: {error}") from error
 
 
