@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 
 from varsel.auth.development_issuer import DevelopmentIssuer, OwnTestTokens
-from varsel.contact_register.altinn import AltinnRegisters, Places
+from varsel.contact_register.altinn import AltinnRegisters
 from varsel.contact_register.calls import AT_ONCE, Calls
 from varsel.contact_register.decisions import Decisions
 from varsel.contact_register.local import LocalRegister
@@ -43,7 +43,8 @@ async def asking(pool: Pool, settings: Settings, issuer: DevelopmentIssuer | Non
         SettingsError: a key or a file of authorities cannot be used.
     """
     authorities = _authorities(settings.http_ca)
-    limits = httpx2.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE, keepalive_expiry=KEPT_FOR)
+    # Opened as they are needed: each register's calls are bounded, and nobody waits for another's to end.
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=3 * AT_ONCE, keepalive_expiry=KEPT_FOR)
     # Time is bounded for each answer as a whole.
     trusted = httpx2.AsyncClient(verify=authorities, limits=limits, timeout=None)
     transport = GuardedTransport(authorities, allows_private=settings.condition_private)
@@ -65,10 +66,13 @@ def _register(pool: Pool, settings: Settings, client: httpx2.AsyncClient, creden
     if settings.contact_register == "local":
         return LocalRegister(pool)
     assert settings.profile_url is not None and settings.register_url is not None  # noqa: PT018, S101  # check_outgoing
-    calls = Calls(client, credentials, within=settings.register_timeout)
+
+    def calls(url: str) -> Calls:
+        return Calls(client, credentials, url, within=settings.register_timeout)
+
     url = settings.authorization_url
-    decisions = Decisions(calls, f"{url}/decision") if url is not None else None
-    return AltinnRegisters(calls, Places(settings.profile_url, settings.register_url), decisions)
+    decisions = Decisions(calls(url)) if url is not None else None
+    return AltinnRegisters(calls(settings.profile_url), calls(settings.register_url), decisions)
 
 
 def _tokens(settings: Settings, client: httpx2.AsyncClient, issuer: DevelopmentIssuer | None) -> Tokens | None:

@@ -20,7 +20,7 @@ from tests.processing import (
     orders_in_hand,
     process_due,
 )
-from varsel.contact_register.altinn import AltinnRegisters, Places
+from varsel.contact_register.altinn import AltinnRegisters
 from varsel.contact_register.calls import Calls
 from varsel.contact_register.register import Contact, Resource
 from varsel.database.connect import Pool
@@ -227,9 +227,8 @@ async def test_a_register_that_is_down_delays_the_order_longer_each_time_and_los
 
 async def test_a_register_that_is_absent_delays_the_order(pool: Pool, worker: Worker) -> None:
     async with httpx2.AsyncClient() as client:
-        calls = Calls(client, Credentials(), within=timedelta(seconds=5))
-        nobody = "http://127.0.0.1:1"
-        orders = orders_in_hand(pool, register=AltinnRegisters(calls, Places(nobody, nobody), None))
+        nobody = Calls(client, Credentials(), "http://127.0.0.1:1", within=timedelta(seconds=5))
+        orders = orders_in_hand(pool, register=AltinnRegisters(nobody, nobody, None))
         order_id = await due_order(pool, Recipient(national_identity_number=KARI))
 
         with capture_logs() as logs:

@@ -6,7 +6,6 @@ Persons come by national identity number, organisations by organisation number; 
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -62,20 +61,12 @@ class _Names(Struct, frozen=True, rename="camel"):
     party_names: list[_Name]
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where the two are: https://platform.altinn.no/profile/api/v1, and so on."""
-
-    profile: str
-    register: str
-
-
 class AltinnRegisters:
     """Asks Profile for contacts, Register for names; without `decisions` nobody registered by users is asked for."""
 
-    def __init__(self, calls: Calls, places: Places, decisions: Decisions | None) -> None:
-        self._calls = calls
-        self._places = places
+    def __init__(self, profile: Calls, register: Calls, decisions: Decisions | None) -> None:
+        self._profile = profile
+        self._register = register
         self._decisions = decisions
 
     async def contacts(self, identities: Sequence[str]) -> Mapping[str, Contact]:
@@ -92,7 +83,7 @@ class AltinnRegisters:
         if self._decisions is None or not organizations:
             return {}
         body = {"organizationNumbers": organizations, "resourceId": resource.id}
-        answer = await self._calls.post(f"{self._places.profile}/units/contactpoint/lookup", body, _Units)
+        answer = await self._profile.post("/units/contactpoint/lookup", body, _Units)
         users = {
             User(contact.user_id, unit.party_id): contact.email
             for unit in answer.contact_points_list
@@ -113,7 +104,7 @@ class AltinnRegisters:
     async def names(self, identities: Sequence[str]) -> Mapping[str, str]:
         """As the seam has it."""
         parties = [{"ssn" if is_person(identity) else "orgNo": identity} for identity in identities]
-        answer = await self._calls.post(f"{self._places.register}/parties/nameslookup", {"parties": parties}, _Names)
+        answer = await self._register.post("/parties/nameslookup", {"parties": parties}, _Names)
         named = ((party.ssn or party.org_no, usable_name(party.name)) for party in answer.party_names)
         return {identity: name for identity, name in named if identity and name}
 
@@ -122,7 +113,7 @@ class AltinnRegisters:
             return {}
         # Contacts that their owner has not confirmed for long are stale; the original does not use them either.
         body = {"nationalIdentityNumbers": numbers, "useStaleContactInfo": False}
-        answer = await self._calls.post(f"{self._places.profile}/users/contactpoint/lookup", body, _Persons)
+        answer = await self._profile.post("/users/contactpoint/lookup", body, _Persons)
         return {
             person.national_identity_number: Contact(usable_addresses([person.email]), bool(person.is_reserved))
             for person in answer.contact_points_list
@@ -132,8 +123,8 @@ class AltinnRegisters:
     async def _organizations(self, numbers: Sequence[str]) -> dict[str, Contact]:
         if not numbers:
             return {}
-        url = f"{self._places.profile}/organizations/notificationaddresses/lookup"
-        answer = await self._calls.post(url, {"organizationNumbers": numbers}, _Organizations)
+        path = "/organizations/notificationaddresses/lookup"
+        answer = await self._profile.post(path, {"organizationNumbers": numbers}, _Organizations)
         lists: defaultdict[str, list[Sequence[str | None]]] = defaultdict(list)
         for organization in answer.contact_points_list:
             lists[organization.organization_number or ""].append(organization.email_list or ())

@@ -1,7 +1,8 @@
 """Calls to a register over HTTP: a POST of JSON and its answer, a bounded number at a time, tried twice.
 
 A register that does not answer at all rests for a while: whoever asks meanwhile is told at once, instead of waiting
-for what will hardly come. One that answers with an error does not rest, because its answers cost no time.
+for what will hardly come. One that answers with an error does not rest, because its answers cost no time. Each
+register has calls of its own, so that nobody waits for one whom they do not need.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from varsel.errors import RegisterUnavailable
 from varsel.outgoing.answer import Answer, NoAnswer, answer_to
 from varsel.outgoing.credentials import Credentials
 
-AT_ONCE = 8  # calls of one process, each on a connection that is kept for the next
+AT_ONCE = 8  # calls of one process to one register, each on a connection that is kept for the next
 TRIES = 2
 BETWEEN_TRIES = timedelta(seconds=0.2)
 SIZE_LIMIT = 16 * 1024 * 1024  # bytes of an answer; 500 contacts have some hundred thousand
@@ -27,36 +28,37 @@ T = TypeVar("T")
 
 
 class Calls:
-    """The way to one register; `within` is the time for one try."""
+    """The way to the register at this base URL; `within` is the time for one try."""
 
-    def __init__(self, client: httpx2.AsyncClient, credentials: Credentials, *, within: timedelta) -> None:
+    def __init__(self, client: httpx2.AsyncClient, credentials: Credentials, url: str, *, within: timedelta) -> None:
         self._client = client
         self._credentials = credentials
+        self._url = url
         self._within = within
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._rest = FIRST_REST
         self._resting_until = float("-inf")
 
-    async def post(self, url: str, body: Any, answer_type: type[T]) -> T:
-        """The answer, as this type; whatever else it holds is ignored.
+    async def post(self, path: str, body: Any, answer_type: type[T]) -> T:
+        """The answer of what is under this path, as this type; whatever else it holds is ignored.
 
         Raises:
             RegisterUnavailable: there is none, or none that can be used.
         """
-        answer = await self._answer(url, msgspec.json.encode(body))
+        answer = await self._answer(path, msgspec.json.encode(body))
         try:
             return msgspec.json.decode(answer.content, type=answer_type)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             # Not its words, which quote where in whose entry the fault is.
             raise RegisterUnavailable("its answer cannot be read") from error
 
-    async def _answer(self, url: str, body: bytes) -> Answer:
+    async def _answer(self, path: str, body: bytes) -> Answer:
         reason, is_silent, fresh = "", False, False
         for number in range(TRIES):
             if number:
                 await asyncio.sleep(BETWEEN_TRIES.total_seconds())
             try:
-                answer = await self._try(url, body, fresh=fresh)
+                answer = await self._try(path, body, fresh=fresh)
             except NoAnswer as error:
                 reason, is_silent = str(error), True
                 continue
@@ -69,13 +71,13 @@ class Calls:
             self._take_a_rest()
         raise RegisterUnavailable(reason)
 
-    async def _try(self, url: str, body: bytes, *, fresh: bool) -> Answer:
+    async def _try(self, path: str, body: bytes, *, fresh: bool) -> Answer:
         async with self._at_once:
             if time.monotonic() < self._resting_until:
                 raise RegisterUnavailable("it did not answer a moment ago")
             headers = {"Content-Type": "application/json", "Accept": "application/json"}
             headers |= await self._credentials.headers(fresh=fresh)
-            request = self._client.build_request("POST", url, content=body, headers=headers)
+            request = self._client.build_request("POST", f"{self._url}{path}", content=body, headers=headers)
             return await answer_to(self._client, request, within=self._within, size_limit=SIZE_LIMIT)
 
     def _take_a_rest(self) -> None:

@@ -49,11 +49,10 @@ class _Response(Struct, frozen=True):
 
 
 class Decisions:
-    """The policy decision point at `url`, the address of its `decision`."""
+    """The policy decision point that these calls lead to."""
 
-    def __init__(self, calls: Calls, url: str) -> None:
+    def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._url = url
 
     async def permitted(self, users: Sequence[User], resource: Resource) -> set[User]:
         """Those of the users who may do this.
@@ -64,7 +63,7 @@ class Decisions:
         found: set[User] = set()
         for start in range(0, len(users), BATCH):
             asked = users[start : start + BATCH]
-            answer = await self._calls.post(self._url, _request(asked, resource), Any)
+            answer = await self._calls.post("/decision", _request(asked, resource), Any)
             found |= set(_permitted_in(answer)) & set(asked)
         return found
 

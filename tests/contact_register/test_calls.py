@@ -1,0 +1,484 @@
+"""Calls to a register over HTTP: what is asked, what counts as an answer, and what happens where there is none."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from msgspec import Struct
+
+from tests.contact_register.played_register import (
+    CLOSE,
+    DECISION,
+    HANG,
+    LIMIT,
+    ORGANIZATIONS,
+    PERSONS,
+    UNITS,
+    PlayedRegister,
+    Reply,
+    calls_to,
+    contact_points,
+    played_register,
+    said,
+)
+from varsel.asking import asking
+from varsel.auth.development_issuer import DevelopmentIssuer
+from varsel.contact_register import calls as calls_module
+from varsel.contact_register.calls import AT_ONCE, TRIES, Calls
+from varsel.contact_register.lookups import look_up
+from varsel.contact_register.register import Contact, Resource
+from varsel.database.connect import Pool
+from varsel.errors import RegisterUnavailable
+from varsel.outgoing.access_tokens import AccessTokens, OwnClient
+from varsel.outgoing.credentials import Credentials
+from varsel.settings import Settings
+
+PATH = "/lookup"
+KARI, BRUKERE = "01818011039", "310700002"
+ASKED = {"numbers": ["01018045678"]}
+RESTING = "it did not answer a moment ago"
+PAGE = b"<!DOCTYPE html><html><body>We are back soon.</body></html>"
+
+
+class Told(Struct):
+    """An answer."""
+
+    number: int
+
+
+class Clock:
+    """Stands in for the module `time`, and goes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(calls_module, "time", clock)
+    return clock
+
+
+async def reason_of(calls: Calls, path: str = PATH) -> str:
+    """What is said of a call that gets no answer that can be used."""
+    with pytest.raises(RegisterUnavailable) as raised:
+        await calls.post(path, ASKED, Told)
+    return str(raised.value)
+
+
+async def absent_url() -> str:
+    """A port of this machine where nobody listens."""
+    async with played_register() as played:
+        return played.url
+
+
+async def test_a_call_is_a_post_of_json_that_asks_for_json_uncompressed(calls: Calls, played: PlayedRegister) -> None:
+    played.replies[PATH] = said({"number": 7})
+
+    told = await calls.post(PATH, {"numbers": ["01018045678"], "navn": "Åse"}, Told)
+
+    assert told == Told(7)
+    [asked] = played.asked
+    assert asked.body == {"numbers": ["01018045678"], "navn": "Åse"}
+    assert asked.headers["content-type"] == "application/json"
+    assert asked.headers["accept"] == "application/json"
+    assert asked.headers["accept-encoding"] == "identity"
+    assert not {"authorization", "platformaccesstoken", "cookie"} & set(asked.headers)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        said({"number": 7, "unknown": {"more": [None]}}),
+        said({"number": 7}, 201),
+        said({"number": 7}, headers="Content-Type: text/plain\r\n"),
+        said(b'\r\n {"number" : 7}\r\n'),
+        said({"number": 7}, headers="Connection: close\r\n"),
+        Reply(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n{"numb\r\n6\r\ner":7}\r\n0\r\n\r\n'),
+        Reply(b'HTTP/1.0 200 OK\r\n\r\n{"number": 7}', closes=True),
+    ],
+)
+async def test_an_answer_that_holds_what_is_wanted_is_taken(calls: Calls, played: PlayedRegister, reply: Reply) -> None:
+    played.replies[PATH] = reply
+
+    assert await calls.post(PATH, ASKED, Told) == Told(7)
+    assert len(played.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        PAGE,
+        b"",
+        b'{"number": 7',
+        b'{"number": 7} {"number": 8}',
+        b'{"number": "7"}',
+        b'{"number": null}',
+        b"{}",
+        b"[]",
+        b"null",
+        b"\xff\xfe\x00",
+        b'{"number": 7, "name": "\\ud800"}',
+        b'{"number": 1e999}',
+        b'{"number": ' + b"9" * 5_000 + b"}",
+        b'{"number": 7, "unknown": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+    ids=lambda body: repr(body[:32]),
+)
+async def test_an_answer_that_cannot_be_read_is_none(calls: Calls, played: PlayedRegister, body: bytes) -> None:
+    played.replies[PATH] = said(body)
+
+    assert await reason_of(calls) == "its answer cannot be read"
+
+
+async def test_a_page_is_no_answer_however_its_type_is_called(calls: Calls, played: PlayedRegister) -> None:
+    played.replies[PATH] = said(PAGE, headers="Content-Type: application/json\r\n")
+
+    assert await reason_of(calls) == "its answer cannot be read"
+
+
+@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504, 599])
+async def test_a_call_that_is_answered_with_an_error_is_tried_once_more(
+    calls: Calls, played: PlayedRegister, status: int
+) -> None:
+    played.replies[PATH] = said({"number": 7, "detail": "01018045678"}, status, "Location: /elsewhere\r\n")
+
+    assert await reason_of(calls) == f"it says {status}"
+    assert played.paths == [PATH] * TRIES
+
+
+SILENT: dict[str, tuple[Reply, str]] = {
+    "closes": (CLOSE, "RemoteProtocolError"),
+    "speaks something else": (Reply(b"220 mail.example.no ESMTP\r\n", closes=True), "RemoteProtocolError"),
+    "speaks in bytes": (Reply(bytes(range(256)) * 4, closes=True), "RemoteProtocolError"),
+    "has half a head": (Reply(b"HTTP/1.1 200 OK\r\nContent-Le", closes=True), "RemoteProtocolError"),
+    "has a length that is none": (
+        Reply(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n{}", closes=True),
+        "RemoteProtocolError",
+    ),
+    "ends too early": (
+        Reply(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"number": 7}', closes=True),
+        "RemoteProtocolError",
+    ),
+    "has chunks that are none": (
+        Reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n", closes=True),
+        "RemoteProtocolError",
+    ),
+    "is compressed": (
+        said({"number": 7}, headers="Content-Encoding: gzip\r\n"),
+        "compressed, though we asked for it not to be",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SILENT)
+async def test_a_call_whose_answer_does_not_come_whole_is_tried_once_more(
+    calls: Calls, played: PlayedRegister, kind: str
+) -> None:
+    played.replies[PATH], reason = SILENT[kind]
+
+    assert await reason_of(calls) == reason
+    assert played.paths == [PATH] * TRIES
+
+
+@pytest.mark.parametrize("kind", ["an error", *SILENT])
+async def test_what_goes_well_the_second_time_went_well(calls: Calls, played: PlayedRegister, kind: str) -> None:
+    played.in_turn = [said({}, 503) if kind == "an error" else SILENT[kind][0]]
+    played.replies[PATH] = said({"number": 7})
+
+    assert await calls.post(PATH, ASKED, Told) == Told(7)
+    assert [asked.body for asked in played.asked] == [ASKED, ASKED]
+
+
+@pytest.mark.parametrize(
+    "reply", [HANG, Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"), Reply(b"HTTP/1.1 2")]
+)
+async def test_an_answer_that_does_not_come_in_time_is_none(
+    http: httpx2.AsyncClient, played: PlayedRegister, reply: Reply
+) -> None:
+    played.replies[PATH] = reply
+    calls = Calls(http, Credentials(), played.url, within=timedelta(seconds=0.05))
+
+    assert await reason_of(calls) == "none within 0.05 s"
+    assert played.paths == [PATH] * TRIES
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        said(b'{"number": 7, "more": "' + b"x" * 1_000 + b'"}'),
+        Reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"64\r\n" + b" " * 100 + b"\r\n") * 11),
+    ],
+    ids=["told before", "without an end"],
+)
+async def test_an_answer_is_read_no_further_than_its_limit(
+    calls: Calls, played: PlayedRegister, monkeypatch: pytest.MonkeyPatch, reply: Reply
+) -> None:
+    monkeypatch.setattr(calls_module, "SIZE_LIMIT", 1_000)
+    played.replies[PATH] = reply
+
+    assert await reason_of(calls) == "larger than 1000 bytes"
+
+
+async def test_a_register_that_is_absent_gives_no_answer(http: httpx2.AsyncClient) -> None:
+    assert await reason_of(calls_to(await absent_url(), http)) == "ConnectError"
+
+
+@pytest.mark.parametrize("shows_bearer", [True, False])
+@pytest.mark.parametrize("shows_platform", [True, False])
+async def test_a_call_shows_the_credentials_that_there_are(
+    played: PlayedRegister, http: httpx2.AsyncClient, shows_bearer: bool, shows_platform: bool
+) -> None:
+    played.replies["/token"] = said({"access_token": "t-1", "expires_in": 600})
+    played.replies[PATH] = said({"number": 7})
+    tokens = AccessTokens(OwnClient(f"{played.url}/token", "varsel", "secret"), http)
+    credentials = Credentials(tokens if shows_bearer else None, "a:b", (lambda: "p-1") if shows_platform else None)
+
+    await calls_to(played.url, http, credentials).post(PATH, ASKED, Told)
+
+    shown = played.asked[-1].headers
+    assert shown.get("authorization") == ("Bearer t-1" if shows_bearer else None)
+    assert shown.get("platformaccesstoken") == ("p-1" if shows_platform else None)
+
+
+async def test_a_token_that_is_not_taken_is_replaced_once_and_the_new_one_kept(
+    played: PlayedRegister, http: httpx2.AsyncClient
+) -> None:
+    numbers = iter(range(1, 9))
+    played.replies["/token"] = lambda asked: said({"access_token": f"t-{next(numbers)}", "expires_in": 600})
+    played.replies[PATH] = lambda asked: said(
+        {"number": 7}, 401 if asked.headers["authorization"] == "Bearer t-1" else 200
+    )
+    tokens = AccessTokens(OwnClient(f"{played.url}/token", "varsel", "secret"), http)
+    calls = calls_to(played.url, http, Credentials(tokens, "a:b"))
+
+    told = [await calls.post(PATH, ASKED, Told) for _ in range(2)]
+
+    assert told == [Told(7), Told(7)]
+    assert played.paths == ["/token", PATH, "/token", PATH, PATH]
+
+
+async def test_whose_fresh_token_is_not_taken_either_gets_no_third(
+    played: PlayedRegister, http: httpx2.AsyncClient
+) -> None:
+    played.replies["/token"] = said({"access_token": "t", "expires_in": 600})
+    played.replies[PATH] = said({}, 401)
+    tokens = AccessTokens(OwnClient(f"{played.url}/token", "varsel", "secret"), http)
+
+    assert await reason_of(calls_to(played.url, http, Credentials(tokens, "a:b"))) == "it says 401"
+    assert played.paths == ["/token", PATH, "/token", PATH]
+
+
+async def test_without_a_token_the_register_is_not_asked(played: PlayedRegister, http: httpx2.AsyncClient) -> None:
+    played.replies["/token"] = said({"error": "invalid_client"}, 400)
+    tokens = AccessTokens(OwnClient(f"{played.url}/token", "varsel", "secret"), http)
+
+    assert await reason_of(calls_to(played.url, http, Credentials(tokens, "a:b"))) == "the token endpoint says 400"
+    assert set(played.paths) == {"/token"}
+
+
+async def test_a_redirect_is_not_followed(calls: Calls, played: PlayedRegister) -> None:
+    played.replies[PATH] = said({}, 307, f"Location: {played.url}/elsewhere\r\n")
+    played.replies["/elsewhere"] = said({"number": 7})
+
+    assert await reason_of(calls) == "it says 307"
+    assert "/elsewhere" not in played.paths
+
+
+async def test_connections_are_used_again(calls: Calls, played: PlayedRegister) -> None:
+    played.replies[PATH] = said({"number": 7})
+
+    for _ in range(20):
+        await calls.post(PATH, ASKED, Told)
+
+    assert (len(played.asked), played.connections) == (20, 1)
+
+
+async def test_an_answer_that_is_an_error_costs_no_connection(calls: Calls, played: PlayedRegister) -> None:
+    played.replies[PATH] = said(PAGE, 503)
+
+    for _ in range(3):
+        await reason_of(calls)
+
+    assert played.connections == 1
+
+
+async def test_connections_that_were_closed_meanwhile_do_no_harm(calls: Calls, played: PlayedRegister) -> None:
+    played.replies[PATH] = said({"number": 7})
+    await calls.post(PATH, ASKED, Told)
+    played.cut()
+
+    assert await calls.post(PATH, ASKED, Told) == Told(7)
+
+
+async def test_a_bounded_number_of_calls_is_in_flight(calls: Calls, played: PlayedRegister) -> None:
+    played.replies[PATH] = said({"number": 7})
+    may_answer = played.hold(PATH)
+    many = asyncio.gather(*(calls.post(PATH, ASKED, Told) for _ in range(3 * AT_ONCE)))
+    await played.until_in_flight(PATH, AT_ONCE)
+    await _round_trip(played)
+
+    may_answer.set()
+
+    assert await many == [Told(7)] * 3 * AT_ONCE
+    assert played.most_in_flight[PATH] == AT_ONCE
+    assert played.connections == AT_ONCE + 1  # and that of the round trip
+
+
+async def _round_trip(played: PlayedRegister) -> None:
+    """Give whatever is on its way the time to arrive."""
+    async with httpx2.AsyncClient(trust_env=False) as another:
+        await another.get(f"{played.url}/elsewhere")
+
+
+async def test_whoever_gives_up_makes_room(calls: Calls, played: PlayedRegister) -> None:
+    played.replies[PATH], played.replies["/quick"] = HANG, said({"number": 7})
+    tasks = [asyncio.create_task(calls.post(PATH, ASKED, Told)) for _ in range(AT_ONCE)]
+    await played.until_in_flight(PATH, AT_ONCE)
+
+    for task in tasks:
+        task.cancel()
+
+    async with asyncio.timeout(LIMIT):
+        assert await calls.post("/quick", ASKED, Told) == Told(7)
+    assert all(isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*tasks, return_exceptions=True))
+
+
+async def test_a_register_that_does_not_answer_is_not_asked_while_it_rests(
+    calls: Calls, played: PlayedRegister, clock: Clock
+) -> None:
+    played.in_turn = [CLOSE] * TRIES
+    played.replies[PATH] = said({"number": 7})
+    assert await reason_of(calls) == "RemoteProtocolError"
+
+    clock.now += 0.999
+
+    assert await reason_of(calls) == RESTING
+    assert len(played.asked) == TRIES
+    clock.now += 0.001
+    assert await calls.post(PATH, ASKED, Told) == Told(7)
+
+
+async def test_each_call_in_vain_doubles_the_rest_up_to_half_a_minute(
+    calls: Calls, played: PlayedRegister, clock: Clock
+) -> None:
+    played.replies[PATH] = CLOSE
+    rests: list[float] = []
+    await reason_of(calls)
+
+    for _ in range(8):
+        began_at = clock.now
+        while await reason_of(calls) == RESTING:  # where it is not, it was asked in vain, and the next rest begins
+            clock.now += 0.5
+        rests.append(clock.now - began_at)
+
+    assert rests == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+async def test_calls_in_vain_at_the_same_time_are_one_rest(calls: Calls, played: PlayedRegister, clock: Clock) -> None:
+    played.replies[PATH] = CLOSE
+    await asyncio.gather(*(reason_of(calls) for _ in range(AT_ONCE)))
+    played.replies[PATH] = said({"number": 7})
+
+    clock.now += 1
+
+    assert await calls.post(PATH, ASKED, Told) == Told(7)
+
+
+@pytest.mark.parametrize("answer", [said({"number": 7}), said({}, 503), said(PAGE)], ids=["good", "error", "page"])
+async def test_any_answer_ends_the_rest(calls: Calls, played: PlayedRegister, clock: Clock, answer: Reply) -> None:
+    may_answer = played.hold("/slow")
+    played.replies |= {"/slow": answer, "/silent": CLOSE, PATH: said({"number": 7})}
+    slow = asyncio.create_task(_outcome(calls, "/slow"))
+    await played.until_in_flight("/slow", 1)
+    await reason_of(calls, "/silent")
+    assert await reason_of(calls) == RESTING
+
+    may_answer.set()
+    await slow
+
+    assert await calls.post(PATH, ASKED, Told) == Told(7)
+
+
+async def _outcome(calls: Calls, path: str) -> Any:
+    try:
+        return await calls.post(path, ASKED, Told)
+    except RegisterUnavailable as error:
+        return error
+
+
+async def test_after_an_answer_the_first_rest_is_short_again(
+    calls: Calls, played: PlayedRegister, clock: Clock
+) -> None:
+    played.in_turn = [*[CLOSE] * TRIES * 2, said({"number": 7}), *[CLOSE] * TRIES]
+    played.replies[PATH] = said({"number": 8})
+    for rest in (1, 2):
+        await reason_of(calls)
+        clock.now += rest
+    await calls.post(PATH, ASKED, Told)
+    await reason_of(calls)
+
+    clock.now += 1
+
+    assert await calls.post(PATH, ASKED, Told) == Told(8)
+
+
+@pytest.mark.parametrize("reply", [said({}, 503), said(PAGE)], ids=["error", "page"])
+async def test_a_register_that_answers_with_an_error_does_not_rest(
+    calls: Calls, played: PlayedRegister, clock: Clock, reply: Reply
+) -> None:
+    played.replies[PATH] = reply
+    await reason_of(calls)
+    played.replies[PATH] = said({"number": 7})
+
+    assert await calls.post(PATH, ASKED, Told) == Told(7)
+
+
+async def test_a_register_that_is_absent_rests_until_it_is_there(http: httpx2.AsyncClient, clock: Clock) -> None:
+    url = await absent_url()
+    calls = calls_to(url, http)
+    assert await reason_of(calls) == "ConnectError"
+    async with played_register(int(url.rpartition(":")[2])) as played:
+        played.replies[PATH] = said({"number": 7})
+        assert await reason_of(calls) == RESTING
+
+        clock.now += 1
+
+        assert await calls.post(PATH, ASKED, Told) == Told(7)
+
+
+async def test_a_register_that_rests_keeps_no_other_from_being_asked(
+    played: PlayedRegister, http: httpx2.AsyncClient, clock: Clock
+) -> None:
+    silent, other = calls_to(f"{played.url}/silent", http), calls_to(played.url, http)
+    played.replies |= {f"/silent{PATH}": CLOSE, PATH: said({"number": 7})}
+    await reason_of(silent)
+
+    assert await other.post(PATH, ASKED, Told) == Told(7)
+    assert await reason_of(silent) == RESTING
+
+
+async def test_a_silent_policy_decision_point_keeps_nobody_from_being_looked_up(
+    played: PlayedRegister, pool: Pool, settings: Settings, issuer: DevelopmentIssuer, clock: Clock
+) -> None:
+    places = {"profile_url": "profile", "register_url": "register", "authorization_url": "authorization"}
+    urls = {setting: f"{played.url}/{place}" for setting, place in places.items()}
+    user = {"userId": 20001, "email": "kari@sandbox.test"}
+    played.replies |= {
+        PERSONS: contact_points({"nationalIdentityNumber": KARI, "email": "kari@sandbox.test"}),
+        ORGANIZATIONS: contact_points(),
+        UNITS: contact_points({"organizationNumber": BRUKERE, "partyId": 50005, "userContactPoints": [user]}),
+        DECISION: CLOSE,
+    }
+    async with asking(pool, settings.model_copy(update=urls), issuer) as asked:
+        with pytest.raises(RegisterUnavailable):
+            await look_up(asked.register, [BRUKERE], Resource("skjema", "read"))
+
+        assert await look_up(asked.register, [KARI]) == {KARI: Contact(("kari@sandbox.test",))}
