@@ -454,6 +454,17 @@ async def test_a_register_that_is_absent_rests_until_it_is_there(http: httpx2.As
         assert await calls.post(PATH, ASKED, Told) == Told(7)
 
 
+async def test_those_who_wait_for_a_silent_register_are_told_by_the_first_who_asked_in_vain(
+    calls: Calls, played: PlayedRegister, clock: Clock
+) -> None:
+    played.replies[PATH] = CLOSE
+
+    reasons = await asyncio.gather(*(reason_of(calls) for _ in range(10 * AT_ONCE)))
+
+    assert reasons.count(RESTING) >= 9 * AT_ONCE
+    assert len(played.asked) <= AT_ONCE * TRIES
+
+
 async def test_a_register_that_rests_keeps_no_other_from_being_asked(
     played: PlayedRegister, http: httpx2.AsyncClient, clock: Clock
 ) -> None:

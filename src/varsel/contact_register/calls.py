@@ -45,7 +45,9 @@ class Calls:
         Raises:
             RegisterUnavailable: there is none, or none that can be used.
         """
-        answer = await self._answer(path, msgspec.json.encode(body))
+        # For both tries: a second one behind the first of everybody who waits would find out too late for them.
+        async with self._at_once:
+            answer = await self._answer(path, msgspec.json.encode(body))
         try:
             return msgspec.json.decode(answer.content, type=answer_type)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -72,13 +74,12 @@ class Calls:
         raise RegisterUnavailable(reason)
 
     async def _try(self, path: str, body: bytes, *, fresh: bool) -> Answer:
-        async with self._at_once:
-            if time.monotonic() < self._resting_until:
-                raise RegisterUnavailable("it did not answer a moment ago")
-            headers = {"Content-Type": "application/json", "Accept": "application/json"}
-            headers |= await self._credentials.headers(fresh=fresh)
-            request = self._client.build_request("POST", f"{self._url}{path}", content=body, headers=headers)
-            return await answer_to(self._client, request, within=self._within, size_limit=SIZE_LIMIT)
+        if time.monotonic() < self._resting_until:
+            raise RegisterUnavailable("it did not answer a moment ago")
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        headers |= await self._credentials.headers(fresh=fresh)
+        request = self._client.build_request("POST", f"{self._url}{path}", content=body, headers=headers)
+        return await answer_to(self._client, request, within=self._within, size_limit=SIZE_LIMIT)
 
     def _take_a_rest(self) -> None:
         now = time.monotonic()
