@@ -202,6 +202,31 @@ async def test_nobody_is_told_of_who_was_not_asked_for(registers: AltinnRegister
     assert await look_up_names(registers, [KARI, BEDRIFT]) == {}
 
 
+async def test_an_answer_about_organizations_says_nothing_of_persons(
+    registers: AltinnRegisters, played: PlayedRegister
+) -> None:
+    played.replies[PERSONS] = contact_points(person(KARI, email="kari@sandbox.test", isReserved=True))
+    played.replies[ORGANIZATIONS] = contact_points(organization(KARI, "post@sandbox.test"))
+
+    assert await registers.contacts([KARI, BEDRIFT]) == {KARI: Contact(("kari@sandbox.test",), is_reserved=True)}
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_person_who_is_there_twice_is_reserved_if_either_says_so(
+    registers: AltinnRegisters, played: PlayedRegister, is_first: bool
+) -> None:
+    entries = [person(KARI, isReserved=True), person(KARI, email="kari@sandbox.test")]
+    played.replies[PERSONS] = contact_points(*(entries if is_first else reversed(entries)))
+
+    assert await registers.contacts([KARI]) == {KARI: Contact(("kari@sandbox.test",), is_reserved=True)}
+
+
+async def test_a_person_has_one_address_even_if_there_twice(registers: AltinnRegisters, played: PlayedRegister) -> None:
+    played.replies[PERSONS] = contact_points(person(email="a@sandbox.test"), person(email="b@sandbox.test"))
+
+    assert await registers.contacts([KARI]) == {KARI: Contact(("a@sandbox.test",))}
+
+
 async def test_an_organization_that_is_there_twice_has_all_its_addresses_once(
     registers: AltinnRegisters, played: PlayedRegister
 ) -> None:

@@ -346,6 +346,26 @@ async def test_addresses_of_users_count_where_they_may_act(registers: AltinnRegi
     assert found == {BRUKERE: ["kari@sandbox.test"], OVERLAPP: ["ola.overlapp@sandbox.test"]}
 
 
+async def test_only_users_who_could_be_told_are_asked_about(registers: AltinnRegisters, played: PlayedRegister) -> None:
+    played.replies |= {
+        UNITS: contact_points(
+            unit(
+                BRUKERE, 50005, (1, "a@sandbox.test"), (2, ""), (3, None), (4, " "), (5, "b" * 321), (6, "c\0@d.test")
+            ),
+            unit(BRUKERE, 50005, (1, "A.again@sandbox.test")),
+            unit(OVERLAPP, 50006, (7, "not.asked.for@sandbox.test")),
+            unit(None, 50007, (8, "nobodys@sandbox.test")),
+            {"organizationNumber": "310300004", "partyId": 50001},
+        ),
+        DECISION: lambda asked: permit(asked_about(asked.body))(asked),
+    }
+
+    found = await registers.registered_by_users([BRUKERE, "310300004"], RESOURCE)
+
+    assert found == {BRUKERE: ["a@sandbox.test", "A.again@sandbox.test"], "310300004": []}
+    assert [asked_about(body) for body in played.asked_at(DECISION)] == [[User(1, 50005)]]
+
+
 async def test_a_lookup_with_a_resource_adds_the_permitted_users_to_official_addresses(
     registers: AltinnRegisters, played: PlayedRegister
 ) -> None:

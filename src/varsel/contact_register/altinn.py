@@ -6,9 +6,9 @@ Persons come by national identity number, organisations by organisation number; 
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from varsel.contact_register.calls import Calls
 from varsel.contact_register.decisions import Decisions, User
@@ -18,7 +18,7 @@ Number = Annotated[int, Meta(ge=0)]
 
 
 class _Person(Struct, frozen=True, rename="camel"):
-    national_identity_number: str | None = None
+    number: str | None = field(default=None, name="nationalIdentityNumber")
     is_reserved: bool | None = None
     email: str | None = None
 
@@ -33,7 +33,7 @@ class _UserContact(Struct, frozen=True, rename="camel"):
 
 
 class _Organization(Struct, frozen=True, rename="camel"):
-    organization_number: str | None = None
+    number: str | None = field(default=None, name="organizationNumber")
     email_list: list[str | None] | None = None
 
 
@@ -43,7 +43,7 @@ class _Organizations(Struct, frozen=True, rename="camel"):
 
 class _Unit(Struct, frozen=True, rename="camel"):
     party_id: Number
-    organization_number: str | None = None
+    number: str | None = field(default=None, name="organizationNumber")
     user_contact_points: list[_UserContact] | None = None
 
 
@@ -59,6 +59,9 @@ class _Name(Struct, frozen=True, rename="camel"):
 
 class _Names(Struct, frozen=True, rename="camel"):
     party_names: list[_Name]
+
+
+Entry = TypeVar("Entry", _Person, _Organization, _Unit)
 
 
 class AltinnRegisters:
@@ -84,21 +87,20 @@ class AltinnRegisters:
             return {}
         body = {"organizationNumbers": organizations, "resourceId": resource.id}
         answer = await self._profile.post("/units/contactpoint/lookup", body, _Units)
-        users = {
-            User(contact.user_id, unit.party_id): contact.email
-            for unit in answer.contact_points_list
-            for contact in unit.user_contact_points or ()
-            if usable_addresses([contact.email])
+        registered = {
+            organization: [
+                (User(contact.user_id, unit.party_id), contact.email or "")
+                for unit in units
+                for contact in unit.user_contact_points or ()
+                if usable_addresses([contact.email])
+            ]
+            for organization, units in _entries_of(organizations, answer.contact_points_list).items()
         }
+        users = dict.fromkeys(user for contacts in registered.values() for user, _ in contacts)
         permitted = await self._decisions.permitted(list(users), resource)
         return {
-            unit.organization_number: [
-                contact.email or ""
-                for contact in unit.user_contact_points or ()
-                if User(contact.user_id, unit.party_id) in permitted
-            ]
-            for unit in answer.contact_points_list
-            if unit.organization_number
+            organization: [address for user, address in contacts if user in permitted]
+            for organization, contacts in registered.items()
         }
 
     async def names(self, identities: Sequence[str]) -> Mapping[str, str]:
@@ -115,9 +117,12 @@ class AltinnRegisters:
         body = {"nationalIdentityNumbers": numbers, "useStaleContactInfo": False}
         answer = await self._profile.post("/users/contactpoint/lookup", body, _Persons)
         return {
-            person.national_identity_number: Contact(usable_addresses([person.email]), bool(person.is_reserved))
-            for person in answer.contact_points_list
-            if person.national_identity_number
+            number: Contact(
+                # One of them is their only one, but no reservation is overlooked.
+                usable_addresses([person.email for person in persons])[:1],
+                is_reserved=any(person.is_reserved for person in persons),
+            )
+            for number, persons in _entries_of(numbers, answer.contact_points_list).items()
         }
 
     async def _organizations(self, numbers: Sequence[str]) -> dict[str, Contact]:
@@ -125,7 +130,17 @@ class AltinnRegisters:
             return {}
         path = "/organizations/notificationaddresses/lookup"
         answer = await self._profile.post(path, {"organizationNumbers": numbers}, _Organizations)
-        lists: defaultdict[str, list[Sequence[str | None]]] = defaultdict(list)
-        for organization in answer.contact_points_list:
-            lists[organization.organization_number or ""].append(organization.email_list or ())
-        return {number: Contact(usable_addresses(*given)) for number, given in lists.items() if number}
+        return {
+            number: Contact(usable_addresses(*(organization.email_list or () for organization in organizations)))
+            for number, organizations in _entries_of(numbers, answer.contact_points_list).items()
+        }
+
+
+def _entries_of(numbers: Sequence[str], entries: Sequence[Entry]) -> Mapping[str, Sequence[Entry]]:
+    """What an answer says of those who were asked for, each of whom may be in it several times."""
+    asked = frozenset(numbers)
+    found: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.number in asked:
+            found[entry.number].append(entry)
+    return found
