@@ -235,6 +235,8 @@ def with_value(value: object) -> dict[str, Any]:
         with_value(["20001"]),
         with_value({"id": 20001}),
         with_value("9" * 5_000),
+        with_value(20001.5),
+        with_value(True),
     ],
 )
 async def test_a_permission_that_does_not_say_for_whom_makes_the_answer_unusable(

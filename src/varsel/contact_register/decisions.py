@@ -106,8 +106,9 @@ def _permitted_in(answer: object) -> Iterator[User]:
         for result in response.response:
             if result.decision == "Permit":
                 values = {a.attributeid: a.value for c in result.category or () for a in c.attribute or ()}
-                yield User(int(values[USER_ID]), int(values[PARTY_ID]))
-    except (msgspec.ValidationError, KeyError, ValueError, TypeError, RecursionError) as error:
+                # By way of text, for a number with decimals must not become somebody else's.
+                yield User(int(str(values[USER_ID])), int(str(values[PARTY_ID])))
+    except (msgspec.ValidationError, KeyError, ValueError, RecursionError) as error:
         raise RegisterUnavailable("the policy decision point's answer cannot be read") from error
 
 
