@@ -1,5 +1,6 @@
 """A contact register over HTTP: what Profile and Register are asked, and what their answers are taken for."""
 
+import asyncio
 from typing import Any
 
 import httpx2
@@ -8,6 +9,8 @@ import pytest
 from tests.contact_register.played_register import (
     CLOSE,
     DECISION,
+    HANG,
+    LIMIT,
     NAMES,
     ORGANIZATIONS,
     PERSONS,
@@ -341,3 +344,20 @@ async def test_where_one_kind_is_not_told_the_other_is_not_either(
 
     with pytest.raises(RegisterUnavailable):
         await registers.contacts([KARI, BEDRIFT])
+
+
+@pytest.mark.parametrize(("refused", "slow"), [(PERSONS, ORGANIZATIONS), (ORGANIZATIONS, PERSONS)])
+async def test_where_one_kind_is_not_told_nobody_waits_for_the_other_any_more(
+    registers: AltinnRegisters, played: PlayedRegister, refused: str, slow: str
+) -> None:
+    may_refuse = played.hold(refused)
+    played.replies |= {refused: said({}, 503), slow: HANG}
+    asking = asyncio.create_task(registers.contacts([KARI, BEDRIFT]))
+    await played.until_in_flight(slow, 1)
+
+    may_refuse.set()
+
+    async with asyncio.timeout(LIMIT):
+        with pytest.raises(RegisterUnavailable):
+            await asking
+    await played.until_in_flight(slow, 0)

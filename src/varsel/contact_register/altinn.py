@@ -3,7 +3,6 @@
 Persons come by national identity number, organisations by organisation number; each kind is a request of its own.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeVar
@@ -13,6 +12,7 @@ from msgspec import Meta, Struct, field
 from varsel.contact_register.calls import Calls
 from varsel.contact_register.decisions import Decisions, User
 from varsel.contact_register.register import Contact, Resource, is_person, usable_addresses, usable_name
+from varsel.contact_register.together import all_of
 
 Number = Annotated[int, Meta(ge=0)]
 
@@ -76,7 +76,7 @@ class AltinnRegisters:
         """As the seam has it."""
         persons = [identity for identity in identities if is_person(identity)]
         organizations = [identity for identity in identities if not is_person(identity)]
-        found = await asyncio.gather(self._persons(persons), self._organizations(organizations))
+        found = await all_of(self._persons(persons), self._organizations(organizations))
         return found[0] | found[1]
 
     async def registered_by_users(

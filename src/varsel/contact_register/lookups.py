@@ -1,6 +1,5 @@
 """Look up many identities: in batches, a few at a time, whatever the size of an order."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -12,6 +11,7 @@ from varsel.contact_register.register import (
     is_person,
     usable_addresses,
 )
+from varsel.contact_register.together import all_of
 
 AT_ONCE = 4  # batches of one order; others want to be answered too
 
@@ -68,10 +68,5 @@ async def _in_batches(
             # Nobody whom we did not ask for, whatever the register says.
             found.update((identity, answered[identity]) for identity in batch if identity in answered)
 
-    tasks = [asyncio.create_task(take_batches(), name="look up") for _ in range(AT_ONCE)]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
+    await all_of(*(take_batches() for _ in range(AT_ONCE)))
     return found
