@@ -1,5 +1,6 @@
 """What an owner is told of the recipients when an order is placed, by a register that is asked over HTTP."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from tests.api.bodies import ORDERS, email_body, order_body
 from tests.contact_register.played_register import (
     CLOSE,
     HANG,
+    LIMIT,
     ORGANIZATIONS,
     PERSONS,
     UNITS,
@@ -23,13 +25,14 @@ from tests.contact_register.played_register import (
     said,
 )
 from varsel.api.app import build_app
-from varsel.api.desk import Desk
+from varsel.api.desk import LARGE_LOOKUPS, Desk
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.caller import CREATE_SCOPE
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.contact_register import calls as calls_module
 from varsel.database.connect import Pool
 from varsel.orders import reach
+from varsel.orders.generate import BULK
 from varsel.settings import Settings
 
 KARI, RESERVED, UNKNOWN = "01818011039", "03818011007", "01018045678"
@@ -185,6 +188,28 @@ async def test_an_order_of_addresses_is_taken_while_the_register_is_down(
     answer = await owner.post(f"{ORDERS}/email", json=email_body(recipients=recipients("ola@sandbox.test")))
 
     assert answer.status_code == 202
+
+
+@pytest.mark.parametrize("who", [[f"ola+{n}@sandbox.test" for n in range(BULK + 1)], [KARI]], ids=["addresses", "few"])
+async def test_large_lookups_keep_no_order_waiting_that_has_none(
+    owner: httpx2.AsyncClient, played: PlayedRegister, who: list[str]
+) -> None:
+    many = [f"{number:09}" for number in range(BULK + 1)]
+    played.replies[ORGANIZATIONS] = HANG
+    large = [
+        asyncio.create_task(owner.post(f"{ORDERS}/email", json=email_body(recipients=recipients(*many))))
+        for _ in range(LARGE_LOOKUPS + 1)
+    ]
+    await played.until_in_flight(ORGANIZATIONS, LARGE_LOOKUPS)
+
+    async with asyncio.timeout(LIMIT):
+        answer = await owner.post(f"{ORDERS}/email", json=email_body(recipients=recipients(*who)))
+
+    assert answer.status_code == 202
+    assert played.most_in_flight[ORGANIZATIONS] == LARGE_LOOKUPS
+    for task in large:
+        task.cancel()
+    await asyncio.gather(*large, return_exceptions=True)
 
 
 async def test_an_order_waits_for_the_register_no_longer_than_a_client_does(

@@ -121,3 +121,14 @@ async def test_who_is_not_told_in_time_is_not_unknown(monkeypatch: pytest.Monkey
 
     with pytest.raises(RegisterUnavailable, match=r"^not all answers within 0\.02 s$"):
         await reach_of(SilentRegister({}), [recipient(KARI)])
+
+
+async def test_the_time_to_wait_for_ones_turn_is_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "LIMIT", 0.02)
+    nobodys_turn = asyncio.Semaphore(0)
+    register = KnownRegister(REGISTER)
+
+    with pytest.raises(RegisterUnavailable):
+        await reach_of(register, [recipient(KARI)], nobodys_turn)
+    assert register.asked == []
+    assert await reach_of(register, [recipient("ola@sandbox.test")], nobodys_turn) == Reach(0, [], [])

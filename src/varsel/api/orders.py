@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Callable
-from contextlib import nullcontext
 from hashlib import sha256
 from typing import TypeVar
 
@@ -59,8 +58,8 @@ async def _place(request: Request, wire_type: type[T], check: Callable[[T, str, 
     owner_of(caller)
     terms = Terms(_idempotency_key(request, body), desk.settings.limit_recipients)
     # Before it is stored: where the register does not answer there is no order, and the client comes again.
-    async with desk.large_lookups if len(checked.recipients) > BULK else nullcontext():
-        reach = await reach_of(desk.register, checked.recipients)
+    in_turn = desk.large_lookups if len(checked.recipients) > BULK else None
+    reach = await reach_of(desk.register, checked.recipients, in_turn)
     order_id = await desk.placing.place(checked, terms)
     desk.order_placed()
     url = order_url(desk.settings.base_url, order_id)

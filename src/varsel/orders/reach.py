@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
 from varsel.contact_register.lookups import look_up
@@ -22,8 +23,12 @@ class Reach:
     missing: Sequence[str]  # without an address and not reserved
 
 
-async def reach_of(register: ContactRegister, recipients: Sequence[Recipient]) -> Reach:
-    """Look up whoever has no address, among the official contacts only.
+async def reach_of(
+    register: ContactRegister,
+    recipients: Sequence[Recipient],
+    in_turn: AbstractAsyncContextManager[object] | None = None,
+) -> Reach:
+    """Look up whoever has no address, among the official contacts only; if there is anybody, `in_turn`.
 
     Raises:
         RegisterUnavailable: nobody knows, or not in time.
@@ -33,7 +38,7 @@ async def reach_of(register: ContactRegister, recipients: Sequence[Recipient]) -
         return Reach(0, [], [])
     limit = asyncio.timeout(LIMIT)
     try:
-        async with limit:
+        async with limit, in_turn or nullcontext():
             contacts = await look_up(register, identities)
     except TimeoutError as error:
         if not limit.expired():
