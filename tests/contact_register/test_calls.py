@@ -136,6 +136,7 @@ async def test_an_answer_that_cannot_be_read_is_none(calls: Calls, played: Playe
     played.replies[PATH] = said(body)
 
     assert await reason_of(calls) == "its answer cannot be read"
+    assert played.paths == [PATH] * TRIES
 
 
 async def test_a_page_is_no_answer_however_its_type_is_called(calls: Calls, played: PlayedRegister) -> None:
@@ -188,9 +189,13 @@ async def test_a_call_whose_answer_does_not_come_whole_is_tried_once_more(
     assert played.paths == [PATH] * TRIES
 
 
-@pytest.mark.parametrize("kind", ["an error", *SILENT])
-async def test_what_goes_well_the_second_time_went_well(calls: Calls, played: PlayedRegister, kind: str) -> None:
-    played.in_turn = [said({}, 503) if kind == "an error" else SILENT[kind][0]]
+@pytest.mark.parametrize(
+    "first",
+    [said({}, 503), said(PAGE), *(reply for reply, _ in SILENT.values())],
+    ids=["is an error", "is a page", *SILENT],
+)
+async def test_what_goes_well_the_second_time_went_well(calls: Calls, played: PlayedRegister, first: Reply) -> None:
+    played.in_turn = [first]
     played.replies[PATH] = said({"number": 7})
 
     assert await calls.post(PATH, ASKED, Told) == Told(7)

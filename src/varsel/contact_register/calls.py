@@ -47,14 +47,9 @@ class Calls:
         """
         # For both tries: a second one behind the first of everybody who waits would find out too late for them.
         async with self._at_once:
-            answer = await self._answer(path, msgspec.json.encode(body))
-        try:
-            return msgspec.json.decode(answer.content, type=answer_type)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            # Not its words, which quote where in whose entry the fault is.
-            raise RegisterUnavailable("its answer cannot be read") from error
+            return await self._told(path, msgspec.json.encode(body), answer_type)
 
-    async def _answer(self, path: str, body: bytes) -> Answer:
+    async def _told(self, path: str, body: bytes, answer_type: type[T]) -> T:
         reason, is_silent, fresh = "", False, False
         for number in range(TRIES):
             if number:
@@ -65,10 +60,14 @@ class Calls:
                 reason, is_silent = str(error), True
                 continue
             self._rest, self._resting_until = FIRST_REST, float("-inf")
-            if 200 <= answer.status < 300:
-                return answer
-            # Whatever the status: a gateway in the middle may answer anything while it is being set up.
+            # Whatever it is: a gateway in the middle may answer anything while it is being set up.
             reason, is_silent, fresh = f"it says {answer.status}", False, answer.status == 401
+            if 200 <= answer.status < 300:
+                try:
+                    return msgspec.json.decode(answer.content, type=answer_type)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    # Not its words, which quote where in whose entry the fault is.
+                    reason = "its answer cannot be read"
         if is_silent:
             self._take_a_rest()
         raise RegisterUnavailable(reason)
