@@ -21,6 +21,7 @@ from tests.contact_register.played_register import (
     Reply,
     altinn_registers,
     contact_points,
+    plain_client,
     played_register,
     said,
 )
@@ -65,7 +66,7 @@ async def owner(
     """The client of the service owner ttd, at a service that asks the played register."""
     tokens = BearerTokens({issuer.issuer: issuer})
     token = issuer.token(scopes=[CREATE_SCOPE], lifetime=timedelta(minutes=5), org="ttd")
-    async with httpx2.AsyncClient(timeout=None, trust_env=False) as asking:
+    async with plain_client() as asking:
         register = altinn_registers(played, asking, decides=True)
         app = build_app(Desk(pool, settings, tokens, lambda: orders_placed.append(None), register))
         transport = httpx2.ASGITransport(app, raise_app_exceptions=False)

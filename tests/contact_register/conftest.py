@@ -6,7 +6,13 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from tests.contact_register.played_register import PlayedRegister, altinn_registers, calls_to, played_register
+from tests.contact_register.played_register import (
+    PlayedRegister,
+    altinn_registers,
+    calls_to,
+    plain_client,
+    played_register,
+)
 from varsel.contact_register import calls as calls_module
 from varsel.contact_register.altinn import AltinnRegisters
 from varsel.contact_register.calls import Calls
@@ -26,8 +32,7 @@ async def played() -> AsyncIterator[PlayedRegister]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of our own making, whatever proxies the environment has."""
-    async with httpx2.AsyncClient(timeout=None, trust_env=False) as client:
+    async with plain_client() as client:
         yield client
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -175,6 +176,11 @@ async def played_register(port: int = 0) -> AsyncIterator[PlayedRegister]:
         server.close()
         played.cut()
         await server.wait_closed()
+
+
+def plain_client() -> httpx2.AsyncClient:
+    """A client for http only, which knows no authorities (to load them takes longer than most tests), and no proxy."""
+    return httpx2.AsyncClient(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), timeout=None, trust_env=False)
 
 
 def calls_to(url: str, client: httpx2.AsyncClient, credentials: Credentials = NO_CREDENTIALS) -> Calls:
