@@ -50,7 +50,7 @@ async def test_the_relay_sees_no_more_connections_at_a_time_than_its_url_allows(
         outcomes = await submit_at_once(relays, 20)
 
     assert all_accepted(outcomes)
-    assert relay.most_open == most
+    assert 0 < relay.most_open <= most
     assert relay.connections >= 10
 
 
