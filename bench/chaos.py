@@ -20,10 +20,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.chaos_check import Broken, Promise, check, doublings
+from bench.chaos_check import check, doublings
 from bench.chaos_faults import Fault, Record, Saboteur
 from bench.chaos_fleet import APIS, IN_FLIGHT, WORKERS, Fleet, Ports, free_ports
 from bench.chaos_load import CLIENTS, Answers, Client, together
+from bench.chaos_records import Broken, Promise
 from bench.chaos_relay import ChaosRelay
 from bench.chaos_reports import ReportQueue
 from bench.chaos_settle import read_all, settle

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
 
-from bench.chaos_check import WorkerKill, clock
 from bench.chaos_fleet import IN_FLIGHT, LOOK, SMTP_CONNECTIONS, Fleet, Process
+from bench.chaos_records import WorkerKill, clock
 from bench.service import STOP_LIMIT
 
 PAUSE = (0.2, 2.0)  # seconds between faults

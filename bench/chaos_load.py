@@ -15,7 +15,7 @@ from random import Random
 
 import httpx2
 
-from bench.chaos_check import AskedOrder
+from bench.chaos_records import AskedOrder
 from bench.chaos_relay import EARLY
 from varsel.sandbox.fates import DOMAIN
 

@@ -8,7 +8,7 @@ from collections import Counter
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 
-from bench.chaos_check import Arrival, RelayBooks, clock
+from bench.chaos_records import Arrival, RelayBooks, clock
 from bench.chaos_reports import ReportQueue
 from varsel.sandbox.fates import Refuses, fate_of
 from varsel.sandbox.handler import Answer, Envelope, Handler, Recipient, Reply

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 import httpx2
 
-from bench.chaos_check import OPEN, AskedOrder, RelayBooks, Shown, expected_status
+from bench.chaos_check import OPEN, expected_status
+from bench.chaos_records import AskedOrder, RelayBooks, Shown
 
 ORDERS = "/notifications/api/v1/orders"
 LOOK = 0.25  # seconds between two looks at the orders that are still open

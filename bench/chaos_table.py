@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.chaos_check import Broken, Promise
+from bench.chaos_records import Broken, Promise
 
 EXPLAINED = 5  # items of each broken promise
 SHOW_LIMIT = 30.0  # seconds

@@ -4,19 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bench.chaos_check import (
-    Arrival,
-    AskedOrder,
-    Broken,
-    Promise,
-    RelayBooks,
-    Shown,
-    WorkerKill,
-    check,
-    doublings,
-    expected_status,
-    without_a_kill,
-)
+from bench.chaos_check import check, doublings, expected_status, without_a_kill
+from bench.chaos_records import Arrival, AskedOrder, Broken, Promise, RelayBooks, Shown, WorkerKill
 from varsel.sandbox.fates import Action
 
 KARI, OLA = "silent+kari@sandbox.test", "bounced+ola@sandbox.test"
