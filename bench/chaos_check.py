@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from bench.chaos_records import AskedOrder, Broken, Doubling, Promise, RelayBooks, Shown, WorkerKill
+from bench.chaos_records import AskedOrder, Books, Broken, Doubling, Promise, Shown, WorkerKill
 from varsel.sandbox.fates import Action
 
 OPEN = ("New", "Sending")
 SLACK = 1.0  # seconds: what a killed worker had sent already is still in the relay's socket
 
 
-def check(asked: Sequence[AskedOrder], books: RelayBooks, shown: Shown, kills: Sequence[WorkerKill]) -> list[Broken]:
+def check(asked: Sequence[AskedOrder], books: Books, shown: Shown, kills: Sequence[WorkerKill]) -> list[Broken]:
     """Every promise broken; empty where all were kept."""
     order_ids = {
         address: ids[0] for order in asked for address in order.recipients if (ids := shown.orders.get(order.reference))
@@ -39,7 +39,7 @@ def expected_status(answered: Sequence[Action]) -> str:
     return "Succeeded"
 
 
-def doublings(books: RelayBooks) -> list[Doubling]:
+def doublings(books: Books) -> list[Doubling]:
     """Every arrival after the first of its recipient."""
     return [
         Doubling(address, before.at, after.at)
@@ -75,7 +75,7 @@ def _orders(asked: Sequence[AskedOrder], shown: Shown) -> Iterator[Broken]:
                 yield Broken(Promise.ORDER, what, order_id, next(iter(wrong)))
 
 
-def _mails(asked: Sequence[AskedOrder], books: RelayBooks, shown: Shown) -> Iterator[Broken]:
+def _mails(asked: Sequence[AskedOrder], books: Books, shown: Shown) -> Iterator[Broken]:
     for order in asked:
         for order_id in shown.orders.get(order.reference, ())[:1]:
             for address in order.recipients:
@@ -85,7 +85,7 @@ def _mails(asked: Sequence[AskedOrder], books: RelayBooks, shown: Shown) -> Iter
                     )
 
 
-def _statuses(books: RelayBooks, shown: Shown) -> Iterator[Broken]:
+def _statuses(books: Books, shown: Shown) -> Iterator[Broken]:
     for order_id, notifications in shown.notifications.items():
         for address, status in notifications:
             answered = books.answered.get(address, [])
@@ -98,12 +98,12 @@ def _statuses(books: RelayBooks, shown: Shown) -> Iterator[Broken]:
                 yield Broken(Promise.REPORT, what, order_id, address)
 
 
-def _strays(books: RelayBooks, order_ids: Mapping[str, str]) -> Iterator[Broken]:
+def _strays(books: Books, order_ids: Mapping[str, str]) -> Iterator[Broken]:
     for address in books.arrivals.keys() - order_ids.keys():
         yield Broken(Promise.STRAY, f"{address} got a mail, and no order has it", None, address)
 
 
-def _message_ids(books: RelayBooks, order_ids: Mapping[str, str]) -> Iterator[Broken]:
+def _message_ids(books: Books, order_ids: Mapping[str, str]) -> Iterator[Broken]:
     owner: dict[str, str] = {}
     for address, arrivals in books.arrivals.items():
         ids = {arrival.message_id for arrival in arrivals}
@@ -116,7 +116,7 @@ def _message_ids(books: RelayBooks, order_ids: Mapping[str, str]) -> Iterator[Br
                 yield Broken(Promise.ANOTHER_ID, what, order_ids.get(address), address)
 
 
-def _doubled(books: RelayBooks, kills: Sequence[WorkerKill], order_ids: Mapping[str, str]) -> Iterator[Broken]:
+def _doubled(books: Books, kills: Sequence[WorkerKill], order_ids: Mapping[str, str]) -> Iterator[Broken]:
     for doubling in without_a_kill(doublings(books), kills):
         what = f"{doubling.address} came at {doubling.first_at:.2f} s and again at {doubling.again_at:.2f} s"
         yield Broken(Promise.DOUBLED_MAIL, what, order_ids.get(doubling.address), doubling.address)

@@ -59,8 +59,8 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class RelayBooks:
-    """What the relay has seen, by recipient."""
+class Books:
+    """What we have seen ourselves: the relay by recipient."""
 
     arrivals: dict[str, list[Arrival]] = field(default_factory=dict)
     answered: dict[str, list[Action]] = field(default_factory=dict)  # reports answered 250

@@ -8,7 +8,7 @@ from collections import Counter
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 
-from bench.chaos_records import Arrival, RelayBooks, clock
+from bench.chaos_records import Arrival, Books, clock
 from bench.chaos_reports import ReportQueue
 from varsel.sandbox.fates import Refuses, fate_of
 from varsel.sandbox.handler import Answer, Envelope, Handler, Recipient, Reply
@@ -30,10 +30,10 @@ class ChaosRelay(Handler):
         self._refused: Counter[str] = Counter()
         self.in_hand = 0  # mails whose 250 is awaited
 
-    def books_now(self) -> RelayBooks:
+    def books_now(self) -> Books:
         """What was seen so far; may be asked for from any thread."""
         # Copying a dictionary is one step of the interpreter: nothing comes in between.
-        return RelayBooks(self._arrivals.copy(), self._reports.answered.copy())
+        return Books(self._arrivals.copy(), self._reports.answered.copy())
 
     async def on_recipient(self, envelope: Envelope, recipient: Recipient) -> Answer:
         """Greylist those whose fate it is."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import httpx2
 
 from bench.chaos_check import OPEN, expected_status
-from bench.chaos_records import AskedOrder, RelayBooks, Shown
+from bench.chaos_records import AskedOrder, Books, Shown
 
 ORDERS = "/notifications/api/v1/orders"
 LOOK = 0.25  # seconds between two looks at the orders that are still open
@@ -22,7 +22,7 @@ def read_all(owner: httpx2.Client, asked: Sequence[AskedOrder]) -> Shown:
 def settle(
     owner: httpx2.Client,
     asked: Sequence[AskedOrder],
-    books: Callable[[], RelayBooks],
+    books: Callable[[], Books],
     reports_waiting: Callable[[], int],
     *,
     limit: float,
@@ -47,7 +47,7 @@ def settle(
     return None
 
 
-def _unsettled(owner: httpx2.Client, order: AskedOrder, books: RelayBooks) -> str | None:
+def _unsettled(owner: httpx2.Client, order: AskedOrder, books: Books) -> str | None:
     """The first thing about the order that is not as it should be in the end; None where there is none."""
     for order_id in _ids(owner, order.reference):
         notifications = _notifications(owner, order_id)

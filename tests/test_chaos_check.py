@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bench.chaos_check import check, doublings, expected_status, without_a_kill
-from bench.chaos_records import Arrival, AskedOrder, Broken, Promise, RelayBooks, Shown, WorkerKill
+from bench.chaos_records import Arrival, AskedOrder, Books, Broken, Promise, Shown, WorkerKill
 from varsel.sandbox.fates import Action
 
 KARI, OLA = "silent+kari@sandbox.test", "bounced+ola@sandbox.test"
@@ -14,9 +14,9 @@ SHOWN = Shown({"c1-1": ["1"]}, {"1": [(KARI, "Succeeded"), (OLA, "Failed_Bounced
 KILL = WorkerKill(at=12.0, in_flight=1)
 
 
-def books() -> RelayBooks:
+def books() -> Books:
     """Both mails at the relay once, and the report on Ola's was answered 250."""
-    return RelayBooks({KARI: [Arrival(10.0, "<k>")], OLA: [Arrival(10.0, "<o>")]}, {OLA: [Action.FAILED]})
+    return Books({KARI: [Arrival(10.0, "<k>")], OLA: [Arrival(10.0, "<o>")]}, {OLA: [Action.FAILED]})
 
 
 def promises(broken: list[Broken]) -> list[Promise]:
@@ -34,7 +34,7 @@ def test_nothing_is_broken_where_all_was_kept() -> None:
 def test_an_order_that_was_answered_and_is_not_there_is_lost() -> None:
     shown = Shown({"c1-1": []}, {})
 
-    broken = check([ASKED], RelayBooks(), shown, [])
+    broken = check([ASKED], Books(), shown, [])
 
     assert promises(broken) == [Promise.ORDER]
 
@@ -42,7 +42,7 @@ def test_an_order_that_was_answered_and_is_not_there_is_lost() -> None:
 def test_an_order_that_was_never_answered_may_be_missing() -> None:
     shown = Shown({"c1-1": []}, {})
 
-    assert check([replace(ASKED, order_id=None)], RelayBooks(), shown, []) == []
+    assert check([replace(ASKED, order_id=None)], Books(), shown, []) == []
 
 
 def test_an_order_that_is_there_without_a_recipient_is_lost_though_nobody_was_answered() -> None:
@@ -145,9 +145,7 @@ def test_more_doubled_mails_than_a_kill_had_in_flight_are_noticed() -> None:
 
 
 def test_each_kill_stands_for_its_own_doubled_mails_only() -> None:
-    seen = RelayBooks(
-        {KARI: [Arrival(1.0, "<k>"), Arrival(30.0, "<k>")], OLA: [Arrival(1.0, "<o>"), Arrival(9.0, "<o>")]}
-    )
+    seen = Books({KARI: [Arrival(1.0, "<k>"), Arrival(30.0, "<k>")], OLA: [Arrival(1.0, "<o>"), Arrival(9.0, "<o>")]})
     early, late = WorkerKill(at=5.0, in_flight=1), WorkerKill(at=20.0, in_flight=1)
 
     # Kari's may be charged to either kill, Ola's to the early one only.
