@@ -1,17 +1,22 @@
 """What was promised against what came of it: pure, so that a test can see that it notices.
 
 Nothing that was answered may be lost: an order with 202, a mail of such an order, a report with 250. A mail may reach
-the relay again only where a worker was killed that had it in flight, and under the same Message-ID.
+the relay again only where a worker was killed that had it in flight, and under the same Message-ID. An order whose
+condition is not met is withheld, and nobody is mailed; another only where its endpoint failed to answer twice.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from bench.chaos_recipients import subject_for
 from bench.chaos_records import AskedOrder, Books, Broken, Doubling, Promise, Shown, WorkerKill
+from varsel.orders.send_condition import Condition
 from varsel.sandbox.fates import Action
 
 OPEN = ("New", "Sending")
+WITHHELD = "SendConditionNotMet"
+ASKED_IN_VAIN = 2  # times that an endpoint gives no answer before its order is withheld
 SLACK = 1.0  # seconds: what a killed worker had sent already is still in the relay's socket
 
 
@@ -22,6 +27,9 @@ def check(asked: Sequence[AskedOrder], books: Books, shown: Shown, kills: Sequen
     }
     return [
         *_orders(asked, shown),
+        *_recipients(asked, shown),
+        *_conditions(asked, books, shown),
+        *_subjects(asked, books, order_ids),
         *_mails(asked, books, shown),
         *_statuses(books, shown),
         *_strays(books, order_ids),
@@ -67,22 +75,55 @@ def _orders(asked: Sequence[AskedOrder], shown: Shown) -> Iterator[Broken]:
             # Without a key it was asked for once only, so it too may exist once only.
             asked_for = "with an idempotency key" if order.has_key else "once"
             yield Broken(Promise.DOUBLED_ORDER, f"{order.reference}, asked for {asked_for}: {', '.join(ids)}", ids[-1])
-        for order_id in ids:
-            there = Counter(address for address, _ in shown.notifications.get(order_id, ()))
-            wrong = (Counter(order.recipients) - there) + (there - Counter(order.recipients))
-            if wrong:
-                what = f"{order.reference}: {wrong.total()} recipients missing or too many"
-                yield Broken(Promise.ORDER, what, order_id, next(iter(wrong)))
+
+
+def _recipients(asked: Sequence[AskedOrder], shown: Shown) -> Iterator[Broken]:
+    """Each of an order that is sent is notified, once."""
+    for order, order_id in _found(asked, shown):
+        if not _is_sent(order, order_id, shown):
+            continue
+        wanted, there = Counter(order.recipients), Counter(_notified(order_id, shown))
+        if missing := wanted - there:
+            what = f"{order.reference}: {missing.total()} recipients missing"
+            yield Broken(Promise.ORDER, what, order_id, next(iter(missing)))
+        if extra := there - wanted:
+            what = f"{order.reference}: {extra.total()} notifications more than recipients"
+            yield Broken(Promise.DOUBLED_NOTIFICATION, what, order_id, next(iter(extra)))
+
+
+def _conditions(asked: Sequence[AskedOrder], books: Books, shown: Shown) -> Iterator[Broken]:
+    for order, order_id in _found(asked, shown):
+        status = shown.statuses.get(order_id)
+        in_vain = books.unanswered.get(order.reference, 0)
+        if order.condition is Condition.NOT_MET and status != WITHHELD:
+            yield Broken(Promise.CONDITION, f"{order.reference} is {status}, its condition is not met", order_id)
+        if order.condition is not Condition.NOT_MET and status == WITHHELD and in_vain < ASKED_IN_VAIN:
+            condition = order.condition or "none"
+            what = f"{order.reference} is {status}, its condition is {condition}, unanswered {in_vain} times"
+            yield Broken(Promise.CONDITION, what, order_id)
+        if not _is_sent(order, order_id, shown):
+            for address in {*_notified(order_id, shown), *(books.arrivals.keys() & set(order.recipients))}:
+                what = f"{address} of {order.reference} was notified, though it was to be withheld"
+                yield Broken(Promise.CONDITION, what, order_id, address)
+
+
+def _subjects(asked: Sequence[AskedOrder], books: Books, order_ids: Mapping[str, str]) -> Iterator[Broken]:
+    for order in asked:
+        for address in order.recipients:
+            expected = subject_for(address, order.subject)
+            for arrival in books.arrivals.get(address, ()):
+                if arrival.subject != expected:
+                    what = f"{address} got {arrival.subject!r}, not {expected!r}"
+                    yield Broken(Promise.SUBJECT, what, order_ids.get(address), address)
 
 
 def _mails(asked: Sequence[AskedOrder], books: Books, shown: Shown) -> Iterator[Broken]:
     for order in asked:
         for order_id in shown.orders.get(order.reference, ())[:1]:
-            for address in order.recipients:
-                if address not in books.arrivals:
-                    yield Broken(
-                        Promise.MAIL, f"{address} of {order.reference} never reached the relay", order_id, address
-                    )
+            missing = [address for address in order.recipients if address not in books.arrivals]
+            for address in missing if _is_sent(order, order_id, shown) else ():
+                what = f"{address} of {order.reference} never reached the relay"
+                yield Broken(Promise.MAIL, what, order_id, address)
 
 
 def _statuses(books: Books, shown: Shown) -> Iterator[Broken]:
@@ -120,3 +161,17 @@ def _doubled(books: Books, kills: Sequence[WorkerKill], order_ids: Mapping[str, 
     for doubling in without_a_kill(doublings(books), kills):
         what = f"{doubling.address} came at {doubling.first_at:.2f} s and again at {doubling.again_at:.2f} s"
         yield Broken(Promise.DOUBLED_MAIL, what, order_ids.get(doubling.address), doubling.address)
+
+
+def _found(asked: Sequence[AskedOrder], shown: Shown) -> Iterator[tuple[AskedOrder, str]]:
+    """Each order that is there, with each of its ids."""
+    return ((order, order_id) for order in asked for order_id in shown.orders.get(order.reference, ()))
+
+
+def _is_sent(order: AskedOrder, order_id: str, shown: Shown) -> bool:
+    """Whether its recipients are to be mailed; whether it may be withheld is not asked here."""
+    return order.condition is not Condition.NOT_MET and shown.statuses.get(order_id) != WITHHELD
+
+
+def _notified(order_id: str, shown: Shown) -> Sequence[str]:
+    return [address for address, _ in shown.notifications.get(order_id, ())]

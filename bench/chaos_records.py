@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from time import monotonic
 
+from varsel.orders.send_condition import Condition
 from varsel.sandbox.fates import Action
 
 _BEGAN_AT = monotonic()
@@ -23,6 +24,9 @@ class Promise(StrEnum):
     REPORT = "lost reports"  # answered 250, and the send status does not show it
     OPEN = "left open"  # New or Sending, or a report that nobody took
     DOUBLED_ORDER = "orders placed twice"
+    DOUBLED_NOTIFICATION = "recipients notified twice"  # an order generated twice, or somebody else's recipients
+    CONDITION = "sent or withheld wrongly"
+    SUBJECT = "mails with a wrong subject"  # without the recipient's own name, for example
     DOUBLED_MAIL = "mails doubled beyond that"
     ANOTHER_ID = "resent as another mail"  # another Message-ID
     STRAY = "mails of no order"
@@ -45,9 +49,12 @@ class AskedOrder:
     """What a client asked for; `order_id` is what the 202 said, None where none came."""
 
     reference: str
-    recipients: tuple[str, ...]
+    recipients: tuple[str, ...]  # their addresses, also where the request has their identity numbers instead
     has_key: bool
     order_id: str | None
+    by_identity: bool = False
+    subject: str = ""  # with the keyword for the recipient's name, where the order has it
+    condition: Condition | None = None  # what its endpoint says; None: it is on no condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +63,16 @@ class Arrival:
 
     at: float  # on the clock of this program
     message_id: str
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What we have seen ourselves: the relay by recipient."""
+    """What we have seen and said ourselves: the relay by recipient, the condition endpoint by sender's reference."""
 
     arrivals: dict[str, list[Arrival]] = field(default_factory=dict)
     answered: dict[str, list[Action]] = field(default_factory=dict)  # reports answered 250
+    unanswered: Mapping[str, int] = field(default_factory=dict)  # how often the endpoint said neither yes nor no
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ class Shown:
 
     orders: Mapping[str, Sequence[str]]  # ids by sender's reference
     notifications: Mapping[str, Sequence[tuple[str, str]]]  # recipient and send status, by order id
+    statuses: Mapping[str, str] = field(default_factory=dict)  # of the orders, by order id
 
 
 @dataclass(frozen=True, slots=True)

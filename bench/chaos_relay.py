@@ -54,9 +54,10 @@ class ChaosRelay(Handler):
     async def _take(self, envelope: Envelope, content: bytes) -> Answer:
         address = envelope.recipients[0].address
         message = self._mailbox.keep(envelope, content)
-        message_id = BytesHeaderParser(policy=compat32).parsebytes(message.headers)["Message-ID"]
+        headers = BytesHeaderParser(policy=compat32).parsebytes(message.headers)
         await asyncio.sleep(self._seconds_a_mail)
-        self._arrivals.setdefault(address, []).append(Arrival(clock(), str(message_id)))
+        arrival = Arrival(clock(), str(headers["Message-ID"]), str(headers["Subject"]))
+        self._arrivals.setdefault(address, []).append(arrival)
         chains = [self._reports.post(chain, at_once=EARLY in address) for chain in reports_on(message)]
         if chains and EARLY in address:
             await asyncio.wait([chain.first_answered for chain in chains], timeout=EARLY_LIMIT)

@@ -4,14 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from bench.chaos_check import check, doublings, expected_status, without_a_kill
+from bench.chaos_check import WITHHELD, check, doublings, expected_status, without_a_kill
+from bench.chaos_recipients import address_of_number, number_of
 from bench.chaos_records import Arrival, AskedOrder, Books, Broken, Promise, Shown, WorkerKill
+from varsel.orders.send_condition import Condition
 from varsel.sandbox.fates import Action
 
 KARI, OLA = "silent+kari@sandbox.test", "bounced+ola@sandbox.test"
 ASKED = AskedOrder("c1-1", (KARI, OLA), has_key=True, order_id="1")
 SHOWN = Shown({"c1-1": ["1"]}, {"1": [(KARI, "Succeeded"), (OLA, "Failed_Bounced")]})
 KILL = WorkerKill(at=12.0, in_flight=1)
+MET, NOT_MET = replace(ASKED, condition=Condition.MET), replace(ASKED, condition=Condition.NOT_MET)
+KEPT_BACK = Shown({"c1-1": ["1"]}, {"1": []}, {"1": WITHHELD})
 
 
 def books() -> Books:
@@ -170,3 +174,101 @@ def test_two_recipients_under_one_message_id_are_noticed() -> None:
     broken = check([ASKED], seen, SHOWN, [])
 
     assert promises(broken) == [Promise.ANOTHER_ID]
+
+
+def test_an_order_that_was_generated_twice_is_noticed_before_any_mail_of_it_comes_twice() -> None:
+    shown = replace(SHOWN, notifications={"1": [*SHOWN.notifications["1"], *SHOWN.notifications["1"]]})
+
+    broken = check([ASKED], books(), shown, [KILL])
+
+    assert promises(broken) == [Promise.DOUBLED_NOTIFICATION]
+
+
+def test_the_mails_of_an_order_that_was_generated_twice_are_noticed_though_a_worker_was_killed() -> None:
+    seen = books()
+    seen.arrivals[KARI].append(Arrival(16.0, "<k2>"))
+    shown = replace(SHOWN, notifications={"1": [*SHOWN.notifications["1"], (KARI, "Succeeded")]})
+
+    broken = check([ASKED], seen, shown, [KILL])
+
+    assert promises(broken) == [Promise.DOUBLED_NOTIFICATION, Promise.ANOTHER_ID]
+
+
+def test_a_recipient_whom_the_register_knows_and_who_was_not_identified_is_lost() -> None:
+    shown = replace(SHOWN, notifications={"1": [("", "Failed_RecipientNotIdentified"), (OLA, "Failed_Bounced")]})
+
+    broken = check([replace(ASKED, by_identity=True)], books(), shown, [])
+
+    assert (Promise.ORDER, KARI) in [(item.promise, item.address) for item in broken]
+
+
+def test_an_order_whose_condition_is_not_met_is_withheld_and_so_nothing_is_broken() -> None:
+    assert check([NOT_MET], Books(), KEPT_BACK, []) == []
+
+
+@pytest.mark.parametrize("status", ["Registered", "Processing", "Processed", "Completed", "Cancelled"])
+def test_an_order_whose_condition_is_not_met_and_that_is_not_withheld_is_noticed(status: str) -> None:
+    broken = check([NOT_MET], Books(), replace(KEPT_BACK, statuses={"1": status}), [])
+
+    assert promises(broken) == [Promise.CONDITION]
+
+
+@pytest.mark.parametrize("asked", [MET, NOT_MET])
+def test_each_mail_of_a_withheld_order_is_noticed(asked: AskedOrder) -> None:
+    seen = replace(books(), unanswered={"c1-1": 2})
+
+    broken = check([asked], seen, KEPT_BACK, [])
+
+    assert sorted((item.promise, item.address) for item in broken) == [
+        (Promise.CONDITION, OLA),
+        (Promise.CONDITION, KARI),
+    ]
+
+
+def test_a_notification_of_a_withheld_order_is_noticed_though_no_mail_has_come() -> None:
+    shown = replace(KEPT_BACK, notifications={"1": [(KARI, "Failed")]})
+
+    broken = check([NOT_MET], Books(), shown, [])
+
+    assert promises(broken) == [Promise.CONDITION]
+
+
+@pytest.mark.parametrize("asked", [ASKED, MET])
+@pytest.mark.parametrize("in_vain", [0, 1])
+def test_an_order_that_was_withheld_without_a_reason_is_noticed(asked: AskedOrder, in_vain: int) -> None:
+    broken = check([asked], Books(unanswered={"c1-1": in_vain}), KEPT_BACK, [])
+
+    assert promises(broken) == [Promise.CONDITION]
+
+
+def test_an_order_may_be_withheld_where_its_endpoint_gave_no_answer_twice() -> None:
+    assert check([MET], Books(unanswered={"c1-1": 2}), KEPT_BACK, []) == []
+
+
+def test_an_order_may_be_sent_all_the_same_where_its_endpoint_gave_no_answer_twice() -> None:
+    # A worker that was killed may have taken the knowledge of the first time with it.
+    seen = replace(books(), unanswered={"c1-1": 2})
+
+    assert check([MET], seen, replace(SHOWN, statuses={"1": "Completed"}), []) == []
+
+
+def test_an_order_whose_condition_is_met_and_that_nobody_was_sent_is_lost() -> None:
+    shown = replace(KEPT_BACK, statuses={"1": "Processing"})
+
+    broken = check([MET], Books(), shown, [])
+
+    assert set(promises(broken)) == {Promise.ORDER, Promise.MAIL}
+
+
+@pytest.mark.parametrize("subject", ["", "Vedtak til $recipientName$", "Vedtak til Mottaker 90000701000"])
+def test_a_mail_without_its_recipients_own_name_is_noticed(subject: str) -> None:
+    number = number_of(7, 0, "silent")
+    address = address_of_number(number)
+    asked = AskedOrder("c1-7", (address,), has_key=True, order_id="7", subject="Vedtak til $recipientName$")
+    shown = Shown({"c1-7": ["7"]}, {"7": [(address, "Succeeded")]})
+
+    right = Books({address: [Arrival(10.0, "<s>", f"Vedtak til Mottaker {number}")]})
+    wrong = Books({address: [Arrival(10.0, "<s>", subject)]})
+
+    assert check([asked], right, shown, []) == []
+    assert promises(check([asked], wrong, shown, [])) == [Promise.SUBJECT]
