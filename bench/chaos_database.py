@@ -83,6 +83,11 @@ class Database:
                 raise TimeoutError("PostgreSQL does not come back")
             time.sleep(0.05)
 
+    def claims(self) -> str:
+        """How often orders were claimed; each claim beyond the orders was given back, or lost."""
+        claims, orders = asyncio.run(_claims(self.dsn))
+        return f"{claims} of {orders} orders"
+
     def _new_server(self) -> EmbeddedPostgres:
         return EmbeddedPostgres(self._folder, binaries=self._binaries, max_connections=CONNECTIONS)
 
@@ -125,3 +130,13 @@ async def _answers(dsn: str) -> bool:
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
         return False
     return True
+
+
+async def _claims(dsn: str) -> tuple[int, int]:
+    conn = await asyncpg.connect(dsn, timeout=5)
+    try:
+        row = await conn.fetchrow("SELECT sum(attempt), count(*) FROM orders WHERE attempt > 0")
+        assert row is not None
+        return row[0] or 0, row[1]
+    finally:
+        await conn.close(timeout=5)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import chaos_conditions, chaos_register
 from bench.chaos_database import Database
 from bench.service import STOP_LIMIT, Service
 
@@ -26,9 +27,10 @@ STARTS_IN_VAIN = 30  # of one service in a row, each of which takes about a seco
 class Ports:
     """Which stay the same over every restart."""
 
-    relay: int
     apis: Sequence[int]
     listeners: Sequence[int]  # of the workers, for reports
+    register: int
+    conditions: int
 
 
 @dataclass(slots=True)
@@ -41,13 +43,14 @@ class Process:
 
 
 class Fleet:
-    """Everything but the relay; used from the main thread."""
+    """Everything but the relay and those who are asked; used from the main thread."""
 
-    def __init__(self, folder: Path, ports: Ports) -> None:
+    def __init__(self, folder: Path, ports: Ports, relay_port: int) -> None:
         self.database = Database(folder / "database")
         self.went_by_itself: list[str] = []  # services that had started, and ended though nobody asked them to
         self._folder = folder
-        self._relay_port = ports.relay
+        self._relay_port = relay_port
+        self._asking = _asking(ports)
         self.apis = [self._process(f"api-{n}", "api", "--port", str(port)) for n, port in enumerate(ports.apis, 1)]
         self.workers = [
             self._process(f"worker-{n}", "worker", VARSEL_REPORTS_LISTEN=f"lmtp://127.0.0.1:{port}")
@@ -62,6 +65,7 @@ class Fleet:
             "VARSEL_SMTP_CONNECTIONS": str(SMTP_CONNECTIONS),
             "VARSEL_RETRY_FIRST": "1",
             "VARSEL_IN_DOUBT_WAIT": "5",
+            **self._asking,
         }
         return Process(name, Service(folder, self._relay_port, "--role", role, *arguments, **settings))
 
@@ -136,6 +140,28 @@ class Fleet:
         took = time.monotonic() - began_at
         process.service.kill()
         return took
+
+
+def _asking(ports: Ports) -> dict[str, str]:
+    """Whom the services ask, and how patiently."""
+    register = f"http://127.0.0.1:{ports.register}"
+    return {
+        "VARSEL_CONTACT_REGISTER": "http",
+        "VARSEL_PROFILE_URL": register + chaos_register.PROFILE_PATH,
+        "VARSEL_REGISTER_URL": register + chaos_register.REGISTER_PATH,
+        "VARSEL_REGISTER_TIMEOUT": f"{chaos_register.TIMEOUT:g}",
+        "VARSEL_CONDITION_HOSTS": f"{chaos_conditions.HOST}=http://127.0.0.1:{ports.conditions}",
+        "VARSEL_CONDITION_TIMEOUT": f"{chaos_conditions.TIMEOUT:g}",
+        "VARSEL_CONDITION_RETRY": "1",
+        # Else an order whose endpoint says no could be sent with no fault of ours, and nothing could be checked.
+        "VARSEL_CONDITION_UNANSWERED": "withhold",
+    }
+
+
+def choose_ports() -> Ports:
+    """Ports for all of them."""
+    [register, conditions, *others] = free_ports(2 + APIS + WORKERS)
+    return Ports(others[:APIS], others[APIS:], register, conditions)
 
 
 def free_ports(count: int) -> list[int]:

@@ -16,14 +16,13 @@ import httpx2
 from bench.chaos_orders import Wishes
 from bench.chaos_records import AskedOrder
 
-CLIENTS = 6
 PATH = "/notifications/api/v1/orders/email"
 ANSWER_LIMIT = 15.0  # seconds that a client waits for an answer
 ASK_LIMIT = 60.0  # seconds until a client with a key must have its 202
 PAUSE = (0.1, 0.4)  # seconds before the same request is repeated
 ANSWER_THROWN_AWAY = 0.1  # of the answers to orders with a key
 
-# While the database is away, or the first request with this key is still being answered.
+# While the database or the register is away, or the first request with this key is still being answered.
 COME_AGAIN = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.CONFLICT)
 
 
@@ -87,8 +86,7 @@ class Client(threading.Thread):
             answer = self._post(content, headers)
             if answer is not None and answer.status_code == HTTPStatus.ACCEPTED:
                 self.answers.longest = max(self.answers.longest, time.monotonic() - began_at)
-                order_id: str = answer.json()["orderId"]
-                return order_id
+                return self._order_id(answer)
             if answer is not None and answer.status_code not in COME_AGAIN:
                 self.answers.wrong.append(f"{answer.status_code} to an order: {answer.text[:200]}")
                 return None
@@ -97,6 +95,15 @@ class Client(threading.Thread):
             time.sleep(self._random.uniform(*PAUSE))
         self.answers.wrong.append(f"{key} got no 202 in {ASK_LIMIT:.0f} s")
         return None
+
+    def _order_id(self, answer: httpx2.Response) -> str:
+        """The id that a 202 says; with it goes what the register knows, which is everybody."""
+        placed = answer.json()
+        lookup = placed.get("recipientLookup")
+        if lookup is not None and lookup["status"] != "Success":
+            self.answers.wrong.append(f"{placed['orderId']}: recipients were looked up with {lookup['status']}")
+        order_id: str = placed["orderId"]
+        return order_id
 
     def _post(self, content: bytes, headers: dict[str, str]) -> httpx2.Response | None:
         try:

@@ -1,12 +1,10 @@
 """What the kill test prints: the table at the end, and for what is broken its history."""
 
 import os
-import re
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -15,8 +13,6 @@ from bench.chaos_records import Broken, Promise
 
 EXPLAINED = 5  # items of each broken promise
 SHOW_LIMIT = 30.0  # seconds
-
-_TELLING = re.compile(r'"(event|raised|error)": "([^"]*)"')
 
 Row = tuple[str, str]
 
@@ -43,17 +39,6 @@ def explain(broken: Sequence[Broken], dsn: str) -> None:
                 print("\n".join(f"    {line}" for line in _history(item.order_id, item.address, dsn)))
         if len(items) > EXPLAINED:
             print(f"\n{promise}: and {len(items) - EXPLAINED} more")
-
-
-def logged_errors(logs: Iterable[Path]) -> Counter[str]:
-    """What the services logged at the level ERROR, and how often; what was raised stands behind it."""
-    errors: Counter[str] = Counter()
-    for log in logs:
-        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-            # No JSON parser: a kill may have cut the line before, so that two are one.
-            if '"level": "error"' in line:
-                errors[" ".join(value for _, value in _TELLING.findall(line))] += 1
-    return errors
 
 
 def _history(order_id: str, address: str | None, dsn: str) -> list[str]:

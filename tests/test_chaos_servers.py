@@ -1,7 +1,8 @@
 """Those whom the kill test plays: our own clients understand them, and each of their moods is what it is said to be."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
+from itertools import islice
 
 import httpx2
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from bench.chaos_conditions import ANSWERS, HOST, ChaosConditions, endpoint_of
 from bench.chaos_fleet import free_ports
 from bench.chaos_http import Asked, Mood, Reply, WebServer
+from bench.chaos_orders import CLIENTS, Wishes
 from bench.chaos_recipients import FATES, address_of_number, name_of_number, number_of, subject_for
+from bench.chaos_records import AskedOrder
 from bench.chaos_register import PROFILE_PATH, REGISTER_PATH, ChaosRegister
 from varsel.contact_register.altinn import AltinnRegisters
 from varsel.contact_register.calls import Calls
@@ -47,6 +50,11 @@ def registers(client: httpx2.AsyncClient, port: int) -> AltinnRegisters:
 def conditions(client: httpx2.AsyncClient, port: int) -> SendConditions:
     rules = ConditionRules(WITHIN, {HOST: f"http://127.0.0.1:{port}"})
     return SendConditions(rules, Credentials(), guarded=client, trusted=client)
+
+
+def wishes(seed: str, client: int = 1, *, count: int = 200) -> list[AskedOrder]:
+    source = Wishes(client, seed)
+    return [order for order, _ in islice(iter(source.next, None), count)]
 
 
 @pytest.mark.parametrize("mood", [Mood.ANSWERED, Mood.SLOW])
@@ -122,3 +130,29 @@ def test_the_address_of_a_number_meets_the_fate_that_the_number_was_made_for(fat
 def test_a_subject_with_the_keyword_has_the_name_of_the_number() -> None:
     assert subject_for(address_of_number(OLA), "Vedtak til $recipientName$") == f"Vedtak til {name_of_number(OLA)}"
     assert subject_for("silent+c1-1-0@sandbox.test", "Vedtak") == "Vedtak"
+
+
+def test_the_seed_alone_decides_what_is_ordered() -> None:
+    assert wishes("61/1") == wishes("61/1") != wishes("62/1")
+
+
+def test_no_two_recipients_of_all_clients_have_one_address() -> None:
+    orders = [order for client in range(1, CLIENTS + 1) for order in wishes("61", client)]
+
+    addresses = [address for order in orders for address in order.recipients]
+
+    assert len(set(addresses)) == len(addresses)
+
+
+def test_orders_by_identity_and_on_a_condition_are_a_share_of_all() -> None:
+    orders = wishes("61", count=2_000)
+
+    shares: Mapping[str, int] = {
+        "by identity": sum(order.by_identity for order in orders),
+        "met": sum(order.condition is Condition.MET for order in orders),
+        "not met": sum(order.condition is Condition.NOT_MET for order in orders),
+    }
+
+    assert 200 < shares["by identity"] < 400
+    assert 80 < shares["met"] < 200
+    assert 20 < shares["not met"] < 100
