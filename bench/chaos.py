@@ -57,7 +57,7 @@ class Run:
     def carry_out(self) -> list[Broken]:
         """Load and faults, then the account."""
         self.fleet.start()
-        saboteur = Saboteur(self.fleet, lambda: self.around.relay.in_hand, random.Random(self.options.seed))
+        saboteur = Saboteur(self.fleet, self.around, random.Random(self.options.seed))
         self.record = saboteur.record
         with self._clients() as clients:
             saboteur.run(self.options.faults, time.monotonic() + self.options.seconds)

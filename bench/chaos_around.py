@@ -23,6 +23,16 @@ class Around:
     register: ChaosRegister
     conditions: ChaosConditions
 
+    @property
+    def mails_in_hand(self) -> int:
+        """Mails whose 250 is awaited."""
+        return self.relay.in_hand
+
+    @property
+    def conditions_in_hand(self) -> int:
+        """Conditions whose answer is awaited, so that their orders are claimed; lookups may be an API's as well."""
+        return self.conditions.in_hand
+
     def books_now(self) -> Books:
         """What was seen and said so far; may be asked for from any thread."""
         return replace(self.relay.books_now(), unanswered=self.conditions.unanswered)

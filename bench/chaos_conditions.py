@@ -15,10 +15,10 @@ from bench.chaos_http import Asked, Mood, Reply, WebServer, in_mood
 from varsel.orders.send_condition import Condition
 
 HOST = "vilkar.etat.no"
-TIMEOUT = 15.0  # seconds that the services wait for an answer: three times as long as a worker is frozen
+TIMEOUT = 30.0  # seconds that the services wait for an answer: twice as long as a worker is frozen at most
 
 # mood: how often
-MOODS = {Mood.ANSWERED: 55, Mood.SLOW: 20, Mood.REFUSED: 10, Mood.CLOSED: 5, Mood.CUT: 5, Mood.GARBLED: 5}
+MOODS = {Mood.ANSWERED: 35, Mood.SLOW: 40, Mood.REFUSED: 10, Mood.CLOSED: 5, Mood.CUT: 5, Mood.GARBLED: 5}
 ANSWERS = (Mood.ANSWERED, Mood.SLOW)
 SLOW = (0.1, 3.0)  # seconds: long enough to be killed meanwhile
 
@@ -43,6 +43,11 @@ class ChaosConditions(AbstractAsyncContextManager["ChaosConditions"]):
     def unanswered(self) -> Mapping[str, int]:
         """How often it gave no answer, by sender's reference; may be asked for from any thread."""
         return self._unanswered.copy()
+
+    @property
+    def in_hand(self) -> int:
+        """Requests whose answer is awaited."""
+        return self._server.in_hand
 
     async def __aenter__(self) -> "ChaosConditions":
         await self._server.open()

@@ -3,11 +3,12 @@
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 from random import Random
 
+from bench.chaos_around import Around
 from bench.chaos_fleet import IN_FLIGHT, LOOK, SMTP_CONNECTIONS, Fleet, Process
 from bench.chaos_records import WorkerKill, clock
 from bench.service import STOP_LIMIT
@@ -15,11 +16,11 @@ from bench.service import STOP_LIMIT
 PAUSE = (0.2, 2.0)  # seconds between faults
 FROZEN_WORKER = 5.0  # seconds: longer than a lock may be missing, so its lock must stay
 FROZEN_DATABASE = 3.0  # seconds
+LOST = (5.0, 12.0)  # seconds that a worker is taken for dead: its orders are free after four, its mails sent after ten
 MUTE = 0.3  # of the kills of a worker: while the database stands still, so that no result can be recorded
 MUTE_FOR = 0.7  # seconds before that kill: all that may be unrecorded then is
-IN_BURST = 0.7  # of the faults that may catch mails in flight: at a moment when there are many
 BURST = SMTP_CONNECTIONS  # mails at the relay at one moment: with two workers, half of what is possible
-BURST_LIMIT = 4.0  # seconds to wait for so many; then the moment is any
+MOMENT_LIMIT = 4.0  # seconds to wait for the right moment; then it is any
 
 
 class Fault(StrEnum):
@@ -29,6 +30,7 @@ class Fault(StrEnum):
     KILL_WORKER = "kill-worker"
     KILL_DATABASE = "kill-database"
     FREEZE_WORKER = "freeze-worker"  # SIGSTOP: its connections and its lock live on, so nothing may be sent again
+    LOSE_WORKER = "lose-worker"  # frozen and its lock gone, so others take what it holds; then it goes on
     FREEZE_DATABASE = "freeze-database"
     TERM_WORKER = "term-worker"  # SIGTERM: must finish in ten seconds and leave nothing in doubt
 
@@ -40,6 +42,7 @@ ROUND = {
     Fault.KILL_API: 2,
     Fault.TERM_WORKER: 1,
     Fault.FREEZE_WORKER: 1,
+    Fault.LOSE_WORKER: 1,
     Fault.FREEZE_DATABASE: 1,
 }
 
@@ -62,12 +65,23 @@ class Record:
     slow_stops: list[str] = field(default_factory=list)
 
 
+class Moment(Enum):
+    """When a fault does most harm."""
+
+    BURST = "many mails are in flight"
+    QUESTION = "a condition is asked, and its order is claimed"
+    ANY = "any"
+
+
+MOMENTS = {Moment.BURST: 5, Moment.QUESTION: 3, Moment.ANY: 2}  # how often each
+
+
 class Saboteur:
     """Does one fault after the other; each service is started again right after."""
 
-    def __init__(self, fleet: Fleet, in_hand: Callable[[], int], random: Random) -> None:
+    def __init__(self, fleet: Fleet, around: Around, random: Random) -> None:
         self._fleet = fleet
-        self._in_hand = in_hand
+        self._around = around
         self._random = random
         self.record = Record()
 
@@ -90,6 +104,8 @@ class Saboteur:
                 self._kill_database()
             case Fault.FREEZE_WORKER:
                 self._freeze_worker()
+            case Fault.LOSE_WORKER:
+                self._lose_worker()
             case Fault.FREEZE_DATABASE:
                 self._freeze_database()
             case Fault.TERM_WORKER:
@@ -138,6 +154,19 @@ class Saboteur:
         self._fleet.look_after(FROZEN_WORKER)
         worker.service.signal(signal.SIGCONT)
 
+    def _lose_worker(self) -> None:
+        worker = self._one_of(self._fleet.workers)
+        self._await(Moment.QUESTION)
+        self._note("lose worker", worker.name)
+        worker.service.signal(signal.SIGSTOP)
+        self._note_kill()
+        self._fleet.database.kill_all()
+        self._fleet.database.start()
+        self._fleet.look_after(self._random.uniform(*LOST))
+        # What it has not handed over yet comes now, and another may have sent it meanwhile.
+        self._note_kill()
+        worker.service.signal(signal.SIGCONT)
+
     def _freeze_database(self) -> None:
         self._note("freeze database", "")
         self._fleet.database.freeze()
@@ -158,8 +187,11 @@ class Saboteur:
 
     def _kill(self, worker: Process) -> None:
         worker.service.kill()
-        self.record.worker_kills.append(WorkerKill(clock(), IN_FLIGHT))
+        self._note_kill()
         self._fleet.respawn(worker)
+
+    def _note_kill(self) -> None:
+        self.record.worker_kills.append(WorkerKill(clock(), IN_FLIGHT))
 
     def _one_of(self, processes: Sequence[Process]) -> Process:
         """By chance; one that has not started has nothing to lose, so that is waited for."""
@@ -168,12 +200,23 @@ class Saboteur:
         return process
 
     def _await_moment(self) -> None:
-        """Most of the time a moment when the relay has many mails in hand, else any."""
-        if self._random.random() > IN_BURST:
-            return
-        deadline = time.monotonic() + BURST_LIMIT
-        while self._in_hand() < BURST and time.monotonic() < deadline:
+        """One by chance."""
+        [moment] = self._random.choices(list(MOMENTS), list(MOMENTS.values()))
+        self._await(moment)
+
+    def _await(self, moment: Moment) -> None:
+        deadline = time.monotonic() + MOMENT_LIMIT
+        while not self._has_come(moment) and time.monotonic() < deadline:
             time.sleep(LOOK / 20)
+
+    def _has_come(self, moment: Moment) -> bool:
+        match moment:
+            case Moment.BURST:
+                return self._around.mails_in_hand >= BURST
+            case Moment.QUESTION:
+                return self._around.conditions_in_hand > 0
+            case Moment.ANY:
+                return True
 
     def _note(self, fault: str, whom: str) -> None:
         self.record.counts[fault] += 1

@@ -61,6 +61,7 @@ class WebServer(AbstractAsyncContextManager["WebServer"]):
         self._reply_to = reply_to
         self._server: asyncio.Server | None = None
         self._talks: set[asyncio.Task[None]] = set()
+        self.in_hand = 0  # requests whose answer is awaited
 
     async def open(self) -> None:
         """Begin to listen."""
@@ -93,7 +94,7 @@ class WebServer(AbstractAsyncContextManager["WebServer"]):
         try:
             is_open = True
             while is_open:
-                reply = await self._reply_to(await _read(reader))
+                reply = await self._consider(await _read(reader))
                 is_open = reply is not None and not reply.is_cut
                 if reply is not None:
                     _write(reply, writer)
@@ -101,6 +102,13 @@ class WebServer(AbstractAsyncContextManager["WebServer"]):
             pass  # the client is gone: killed, or tired of waiting
         finally:
             writer.close()
+
+    async def _consider(self, asked: Asked) -> Reply | None:
+        self.in_hand += 1
+        try:
+            return await self._reply_to(asked)
+        finally:
+            self.in_hand -= 1
 
 
 async def _read(reader: asyncio.StreamReader) -> Asked:
