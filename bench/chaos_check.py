@@ -83,10 +83,12 @@ def _recipients(asked: Sequence[AskedOrder], shown: Shown) -> Iterator[Broken]:
         if not _is_sent(order, order_id, shown):
             continue
         wanted, there = Counter(order.recipients), Counter(_notified(order_id, shown))
-        if missing := wanted - there:
+        missing, extra = wanted - there, there - wanted
+        if missing:
             what = f"{order.reference}: {missing.total()} recipients missing"
             yield Broken(Promise.ORDER, what, order_id, next(iter(missing)))
-        if extra := there - wanted:
+        extra[""] -= missing.total()  # whoever was not identified is missing already
+        if extra := +extra:
             what = f"{order.reference}: {extra.total()} notifications more than recipients"
             yield Broken(Promise.DOUBLED_NOTIFICATION, what, order_id, next(iter(extra)))
 

@@ -200,6 +200,15 @@ def test_a_recipient_whom_the_register_knows_and_who_was_not_identified_is_lost(
     broken = check([replace(ASKED, by_identity=True)], books(), shown, [])
 
     assert (Promise.ORDER, KARI) in [(item.promise, item.address) for item in broken]
+    assert Promise.DOUBLED_NOTIFICATION not in promises(broken)
+
+
+def test_a_notification_of_nobody_beside_all_recipients_is_noticed() -> None:
+    shown = replace(SHOWN, notifications={"1": [*SHOWN.notifications["1"], ("", "Failed_RecipientNotIdentified")]})
+
+    broken = check([ASKED], books(), shown, [])
+
+    assert Promise.DOUBLED_NOTIFICATION in promises(broken)
 
 
 def test_an_order_whose_condition_is_not_met_is_withheld_and_so_nothing_is_broken() -> None:
