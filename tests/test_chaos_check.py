@@ -1,10 +1,12 @@
 """The kill test's own judgement: it must notice each kind of loss, and nothing where there is none."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bench.chaos_check import WITHHELD, check, doublings, expected_status, without_a_kill
+from bench.chaos_logs import held_up
 from bench.chaos_recipients import address_of_number, number_of
 from bench.chaos_records import Arrival, AskedOrder, Books, Broken, Promise, Shown, WorkerKill
 from varsel.orders.send_condition import Condition
@@ -281,3 +283,16 @@ def test_a_mail_without_its_recipients_own_name_is_noticed(subject: str) -> None
 
     assert check([asked], right, shown, []) == []
     assert promises(check([asked], wrong, shown, [])) == [Promise.SUBJECT]
+
+
+def test_orders_put_back_are_counted_one_by_one_also_from_a_log_that_a_kill_has_cut(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(
+        '{"orders": 3, "event": "orders put back: their worker is gone", "level": "warning"}\n'
+        '{"order": "1", "reason": "contact register: ConnectEr{"orders": 2, "event": "orders put back: their worker is'
+        ' gone", "level": "warning"}\n'
+        '{"order": "1", "reason": "contact register: ConnectError", "event": "order delayed", "level": "warning"}\n'
+        '{"orders": ["1", "2"], "recipients": [1, 1], "event": "orders placed", "level": "info"}\n'
+    )
+
+    assert held_up([log]) == {"orders put back: their worker is gone": 5, "order delayed": 1}
