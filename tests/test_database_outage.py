@@ -352,6 +352,36 @@ def data_dir() -> Iterator[Path]:
         yield Path(folder)
 
 
+CUT_OFF_BY_KEYS = """
+    ALTER TABLE return_path_keys RENAME TO kept_keys;
+    CREATE FUNCTION cut_off(secret bytea) RETURNS bytea LANGUAGE sql
+        AS 'SELECT CASE WHEN pg_terminate_backend(pg_backend_pid()) THEN secret END';
+    CREATE VIEW return_path_keys AS SELECT cut_off(secret) AS secret, id FROM kept_keys;
+    CREATE RULE kept AS ON INSERT TO return_path_keys DO INSTEAD NOTHING;
+"""
+
+
+async def cut_off_who_reads_keys(dsn: str) -> None:
+    conn = await asyncpg.connect(dsn)
+    await conn.execute(CUT_OFF_BY_KEYS)
+    await conn.close()
+
+
+def test_a_worker_that_loses_the_database_while_it_starts_says_so_and_logs_no_error(data_dir: Path) -> None:
+    with own_database() as database:
+        worker = Service(data_dir, 1, "--role", "worker", VARSEL_DATABASE_URL=database.dsn)
+        worker.start()
+        worker.stop()
+        asyncio.run(cut_off_who_reads_keys(database.dsn))
+
+        with pytest.raises(RuntimeError, match="did not start"):
+            worker.start()
+
+    assert worker.exit_code == 2
+    assert b"varsel: PostgreSQL cannot be used" in worker.last_words
+    assert b'"level": "error"' not in worker.last_words
+
+
 def kill_postmaster(data_dir: Path) -> None:
     [file] = data_dir.glob("postgres/data-*/postmaster.pid")
     os.kill(int(file.read_text().splitlines()[0]), signal.SIGKILL)

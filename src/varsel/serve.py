@@ -220,16 +220,23 @@ async def _supervised(postgres: EmbeddedPostgres, stop: asyncio.Event) -> AsyncI
 async def _migrated_pool(dsn: str, connections: int) -> AsyncIterator[Pool]:
     pool = await open_pool(dsn, connections=connections)
     try:
-        try:
+        with _needing_the_database():
             await migrate(pool)
-        except UNAVAILABLE as error:
-            raise DatabaseUnavailable(f"PostgreSQL cannot be used: {type(error).__name__}: {error}") from error
         yield pool
     finally:
         try:
             await asyncio.wait_for(pool.close(), GOODBYE.total_seconds())
         except UNAVAILABLE:
             pool.terminate()
+
+
+@contextmanager
+def _needing_the_database() -> Iterator[None]:
+    """Where it goes away while we start, we end with a sentence; a service manager starts us again."""
+    try:
+        yield
+    except UNAVAILABLE as error:
+        raise DatabaseUnavailable(f"PostgreSQL cannot be used: {type(error).__name__}: {error}") from error
 
 
 @asynccontextmanager
@@ -247,7 +254,8 @@ async def _station(
     pool: Pool, dsn: str, settings: Settings, orders: OrdersInHand, sandbox: Sandbox | None
 ) -> AsyncIterator[Station]:
     """What the loops work with, the report listener included."""
-    keys = [row["secret"] for row in await pool.fetch(statements("return_path_keys")["keys_newest_first"])]
+    with _needing_the_database():
+        keys = [row["secret"] for row in await pool.fetch(statements("return_path_keys")["keys_newest_first"])]
     return_paths = ReturnPaths(settings.bounce_domain, keys)
     transport = Relays.to(settings.relays, notify=settings.dsn_notify, tls=settings.relay_authorities)
     connections = max(relay.connections for relay in settings.relays)  # as one relay at a time takes the mail
