@@ -486,6 +486,37 @@ async def test_a_condition_that_stays_unanswered_means_what_the_setting_says(
     assert [line["event"] for line in logs if line["log_level"] == "warning"] == ["send condition unanswered again"]
 
 
+async def test_an_answer_gives_the_condition_its_second_chance_back(pool: Pool, worker: Worker) -> None:
+    order_id = await due_order(pool, Recipient(national_identity_number=KARI), condition_endpoint=CONDITION)
+    async with condition_server() as server:
+        orders = orders_in_hand(
+            pool, register=DownRegister(), condition_hosts={CONDITION_HOST: server.url}, then="withhold"
+        )
+        for answer in (None, {"sendNotification": True}, None):
+            server.documents["/sjekk"] = answer
+            await let_retry_come(pool)
+            await process_due(orders, worker)
+
+    order = await order_row(pool, order_id)
+    assert (order["status"], order["condition_unanswered"], server.asked) == ("Processing", True, ["/sjekk"] * 3)
+
+
+async def test_an_order_that_is_sent_unanswered_stays_so_while_the_register_is_down(pool: Pool, worker: Worker) -> None:
+    order_id = await due_order(pool, Recipient(national_identity_number=KARI), condition_endpoint=CONDITION)
+    register = DownRegister()
+    async with condition_server() as server:
+        orders = orders_in_hand(pool, register=register, condition_hosts={CONDITION_HOST: server.url})
+        for _ in range(3):
+            await let_retry_come(pool)
+            await process_due(orders, worker)
+        register.known = {KARI: Contact(("kari@sandbox.test",))}
+        await let_retry_come(pool)
+        await process_due(orders, worker)
+
+    assert len(register.asked) == 3
+    assert await status_of(pool, order_id) is OrderStatus.PROCESSED
+
+
 async def test_the_condition_is_asked_before_the_register(pool: Pool, worker: Worker) -> None:
     register = DownRegister()
     await due_order(pool, Recipient(national_identity_number=KARI), condition_endpoint=CONDITION)

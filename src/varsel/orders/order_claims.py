@@ -34,7 +34,7 @@ class DueOrder:
     resource_id: str | None
     resource_action: str | None
     condition_endpoint: str | None
-    condition_unanswered: bool  # whether the condition was asked before, in vain
+    condition_unanswered: bool  # whether the condition was left unanswered when it was asked last
     is_large: bool  # whether it takes much memory
 
 
@@ -54,11 +54,9 @@ async def mark_condition_not_met(pool: Pool, worker: int, order: DueOrder) -> bo
     return await pool.execute(SQL["mark_condition_not_met"], order.id, worker, order.attempt) == "UPDATE 1"
 
 
-async def postpone_order(
-    pool: Pool, worker: int, order: DueOrder, pause: timedelta, *, condition_unanswered: bool = False
-) -> bool:
+async def postpone_order(pool: Pool, worker: int, order: DueOrder, pause: timedelta) -> bool:
     """Give the claim back: the order is claimed again after the pause. False where the claim was lost."""
-    arguments = (order.id, worker, order.attempt, pause, condition_unanswered)
+    arguments = (order.id, worker, order.attempt, pause, order.condition_unanswered)
     return await pool.execute(SQL["postpone_order"], *arguments) == "UPDATE 1"
 
 

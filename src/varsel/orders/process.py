@@ -7,7 +7,8 @@ decided by one transaction, which ends the claim or is rolled back.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
@@ -71,67 +72,63 @@ class OrderProcess:
             UNAVAILABLE: the database is away.
         """
         try:
-            reason = await self._reason_to_wait(worker, order)
+            passed = await self._past_condition(worker, order)
+            if passed is not None:
+                order = passed
+                await self._generate_in_time(worker, order)
         except UNAVAILABLE:
             raise
+        except RegisterUnavailable as error:
+            await self._try_later(worker, order, f"contact register: {error}")
         except Exception:
             log.exception("order not processed: an error on our side", order=str(order.id))
-            reason = "an error on our side"
-        if reason is not None:
-            await self._try_later(worker, order, reason)
-
-    async def _reason_to_wait(self, worker: int, order: DueOrder) -> str | None:
-        """Go through the steps; None where the claim has ended."""
-        limit = asyncio.timeout(TIME_LIMIT.total_seconds())
-        try:
-            async with limit:
-                if await self._may_be_sent(worker, order):
-                    await self._generate(worker, order)
-        except RegisterUnavailable as error:
-            return f"contact register: {error}"
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            return f"not through within {TIME_LIMIT}"
-        return None
+            await self._try_later(worker, order, "an error on our side")
 
     async def _try_later(self, worker: int, order: DueOrder, reason: str) -> None:
         pause = pause_before_next_attempt(order.attempt, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
         if await postpone_order(self._pool, worker, order, pause):
             log.warning("order delayed", order=str(order.id), reason=reason, seconds=round(pause.total_seconds(), 1))
 
-    async def _may_be_sent(self, worker: int, order: DueOrder) -> bool:
-        """Whether there is no condition, or it is met, or nobody says so and that counts as met."""
+    async def _past_condition(self, worker: int, order: DueOrder) -> DueOrder | None:
+        """The order, where it has no condition, or it is met, or nobody says so and that counts as met."""
         if order.condition_endpoint is None:
-            return True
+            return order
         try:
             condition = await self._conditions.ask(order.condition_endpoint)
         except NoAnswer as error:
-            return await self._may_be_sent_unanswered(worker, order, str(error))
+            return await self._past_silence(worker, order, str(error))
         if condition is Condition.NOT_MET:
             await self._withhold(worker, order)
-        return condition is Condition.MET
+            return None
+        # Should the register be down now, a silence at the next attempt is a first one again.
+        return replace(order, condition_unanswered=False)
 
-    async def _may_be_sent_unanswered(self, worker: int, order: DueOrder, reason: str) -> bool:
-        if order.condition_unanswered:
-            follows = self._fallback.then
-            log.warning("send condition unanswered again", order=str(order.id), reason=reason, follows=follows)
-            if follows == "withhold":
-                await self._withhold(worker, order)
-            return follows == "send"
-        log.warning("send condition unanswered", order=str(order.id), reason=reason)
-        await postpone_order(self._pool, worker, order, self._fallback.retry_after, condition_unanswered=True)
-        return False
+    async def _past_silence(self, worker: int, order: DueOrder, reason: str) -> DueOrder | None:
+        if not order.condition_unanswered:
+            log.warning("send condition unanswered", order=str(order.id), reason=reason)
+            asked = replace(order, condition_unanswered=True)
+            await postpone_order(self._pool, worker, asked, self._fallback.retry_after)
+            return None
+        follows = self._fallback.then
+        log.warning("send condition unanswered again", order=str(order.id), reason=reason, follows=follows)
+        if follows == "send":
+            return order
+        await self._withhold(worker, order)
+        return None
 
     async def _withhold(self, worker: int, order: DueOrder) -> None:
         if await mark_condition_not_met(self._pool, worker, order):
             log.info("send condition not met", order=str(order.id))
 
-    async def _generate(self, worker: int, order: DueOrder) -> None:
-        if not order.is_large:
-            return await self._look_up_and_generate(worker, order)
-        async with self._large:
-            return await self._look_up_and_generate(worker, order)
+    async def _generate_in_time(self, worker: int, order: DueOrder) -> None:
+        limit = asyncio.timeout(TIME_LIMIT.total_seconds())
+        try:
+            async with limit, self._large if order.is_large else nullcontext():
+                await self._look_up_and_generate(worker, order)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise RegisterUnavailable(f"not all answers within {TIME_LIMIT}") from error
 
     async def _look_up_and_generate(self, worker: int, order: DueOrder) -> None:
         row = await self._pool.fetchrow(SQL["order_to_generate"], order.id, KEYWORDS)

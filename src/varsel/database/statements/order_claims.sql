@@ -59,7 +59,7 @@ UPDATE orders
    SET claimed_by           = NULL,
        claimed_until        = NULL,
        retry_at             = now() + $4::interval,
-       condition_unanswered = condition_unanswered OR $5
+       condition_unanswered = $5
  WHERE id = $1
    AND status = 'Processing'
    AND claimed_by = $2
