@@ -13,7 +13,6 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import httpx2
-import jwt
 import msgspec
 from msgspec import Meta, Struct
 
@@ -91,7 +90,7 @@ class AccessTokens:
 
     def _grant(self, key: OwnKey, scope: str) -> str:
         now = int(time.time())
-        claims = {
+        claims: dict[str, object] = {
             "iss": self._own.id,
             "aud": self._own.audience or self._own.token_url,
             "scope": scope,
@@ -99,4 +98,4 @@ class AccessTokens:
             "exp": now + int(GRANT_LIFETIME.total_seconds()),
             "jti": str(uuid4()),
         }
-        return jwt.encode(claims, key.pem, algorithm=key.algorithm, headers={"kid": key.id} if key.id else None)
+        return key.sign(claims)
