@@ -6,7 +6,7 @@ A token is used until shortly before its end; whoever asks while one is on its w
 import asyncio
 import time
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated
 from urllib.parse import quote
@@ -33,7 +33,7 @@ class OwnClient:
 
     token_url: str
     id: str
-    proof: str | OwnKey
+    proof: str | OwnKey = field(repr=False)
     audience: str | None = None  # `aud` of a grant; absent: the token endpoint (RFC 7523 section 3)
 
 
@@ -74,7 +74,7 @@ class AccessTokens:
             raise NoAnswer(f"the token endpoint says {answer.status}")
         try:
             granted = msgspec.json.decode(answer.content, type=_Granted)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise NoAnswer("the token endpoint gives no token that can be used") from error
         return granted.access_token, asked_at + granted.expires_in - SPARE.total_seconds()
 
