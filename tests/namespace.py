@@ -25,9 +25,10 @@ REPOSITORY = Path(__file__).parents[1]
 UNSHARE = "unshare --net --mount --pid --fork --kill-child --mount-proc".split()
 GOODBYE_LIMIT = 10.0  # seconds for the module to put away what it has made; it takes half of one
 
-SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914  # linux/sockios.h
+SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFADDR = 0x8913, 0x8914, 0x8916  # linux/sockios.h
 IFF_UP = 1  # linux/if.h
 INTERFACE_FLAGS = struct.Struct("16sH14x")  # struct ifreq, as far as it concerns flags
+INTERFACE_ADDRESS = struct.Struct("16sH2x4s16x")  # and an address
 
 
 def why_no_namespace() -> str | None:
@@ -96,6 +97,13 @@ def settle_in(folder: Path) -> None:
     subprocess.run(["mount", "--bind", configuration, "/etc/resolv.conf"], check=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born ignoring it
     threading.Thread(target=_interrupt_when_stdin_ends, daemon=True).start()
+
+
+def take_address(address: str) -> None:
+    """Inside: have an IPv4 address beside those of the loopback, whoever has it outside."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        name = f"lo:{address.rpartition('.')[2]}".encode("ascii")
+        fcntl.ioctl(any_socket, SIOCSIFADDR, INTERFACE_ADDRESS.pack(name, socket.AF_INET, socket.inet_aton(address)))
 
 
 def _bring_up(interface: str) -> None:

@@ -221,9 +221,15 @@ def test_an_order_that_is_not_there_is_said_in_one_line(data_dir: Path) -> None:
 
 
 def test_settings_are_printed_without_secrets() -> None:
-    printed = varsel("settings", VARSEL_SMTP_URL="smtp://varsel:hemmelig@relay.example.no:587").stdout
+    secrets = {
+        "VARSEL_SMTP_URL": "smtp://varsel:hemmelig@relay.example.no:587",
+        "VARSEL_CLIENT_SECRET": "hemmelig://hemmelig",
+    }
+
+    printed = varsel("settings", **secrets).stdout
 
     assert "VARSEL_SMTP_URL=smtp://varsel:****@relay.example.no:587\n" in printed
+    assert "VARSEL_CLIENT_SECRET=****\n" in printed
     assert "hemmelig" not in printed
 
 

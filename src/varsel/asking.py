@@ -18,8 +18,8 @@ from varsel.database.connect import Pool
 from varsel.errors import SettingsError
 from varsel.orders.send_condition import ConditionRules, SendConditions
 from varsel.outgoing.access_tokens import AccessTokens, OwnClient
+from varsel.outgoing.clients import guarded_client, trusted_client
 from varsel.outgoing.credentials import Credentials, Tokens
-from varsel.outgoing.guard import GuardedTransport
 from varsel.outgoing.own_key import PLATFORM_LIFETIME, OwnKey
 from varsel.settings import Settings
 
@@ -45,10 +45,8 @@ async def asking(pool: Pool, settings: Settings, issuer: DevelopmentIssuer | Non
     authorities = _authorities(settings.http_ca)
     # Opened as they are needed: each register's calls are bounded, and nobody waits for another's to end.
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=3 * AT_ONCE, keepalive_expiry=KEPT_FOR)
-    # Time is bounded for each answer as a whole.
-    trusted = httpx2.AsyncClient(verify=authorities, limits=limits, timeout=None)
-    transport = GuardedTransport(authorities, allows_private=settings.condition_private)
-    guarded = httpx2.AsyncClient(transport=transport, timeout=None)
+    trusted = trusted_client(authorities, limits)
+    guarded = guarded_client(authorities, allows_private=settings.condition_private)
     async with trusted, guarded:
         tokens = _tokens(settings, trusted, issuer)
         yield Asking(

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from varsel.errors import SettingsError
 
+_NOT_IN_A_BASE = re.compile(r"[\x00-\x20\x7f?#@]")  # urlsplit drops line breaks silently, and an empty query
 _HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", re.ASCII)
 
 
@@ -19,11 +20,15 @@ def without_trailing_slash(url: str) -> str:
     """The URL of a web server or of a folder on one.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or holds a user name or password, which would be shown wherever the URL is.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("must be an http or https URL with a host")
+    try:
+        parts = urlsplit(url)
+        is_base = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # whose words quote it
+        is_base = False
+    if not is_base or _NOT_IN_A_BASE.search(url):
+        raise ValueError("must be an http or https URL with a host, without user, query, fragment and spaces")
     return url.rstrip("/")
 
 
@@ -54,8 +59,8 @@ class OutgoingSettings(BaseSettings):
     platform_issuer: str = Field("platform", description="`iss` of that token")
 
     token_url: str | None = Field(None, description="token endpoint that gives our own client its tokens")
-    client_id: str | None = Field(None, description="our client's id there")
-    client_secret: SecretStr | None = Field(None, description="its secret, for client credentials")
+    client_id: str | None = Field(None, min_length=1, description="our client's id there")
+    client_secret: SecretStr | None = Field(None, min_length=1, description="its secret, for client credentials")
     client_key: Path | None = Field(None, description="or PEM file of its private key, for a signed JWT grant")
     client_key_id: str | None = Field(None, description="`kid` of that key")
     token_audience: str | None = Field(None, description="`aud` of the grant; absent: the token endpoint's URL")

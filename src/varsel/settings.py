@@ -230,8 +230,10 @@ class Settings(OutgoingSettings):
         value = getattr(self, name)
         if name == "smtp_url" and value is not None:
             return " ".join(_without_secrets(url) for url in split_urls(value.get_secret_value()))
-        if isinstance(value, SecretStr):
+        if name == "database_url" and value is not None:
             return _without_secrets(value.get_secret_value())
+        if isinstance(value, SecretStr):
+            return "****"
         if isinstance(value, timedelta):
             return f"{value.total_seconds():g}"
         if isinstance(value, frozenset):

@@ -22,6 +22,7 @@ REDIRECTS_LIMIT = 5
 SIZE_LIMIT = 64 * 1024  # bytes; an answer has some thirty
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
+_PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -96,8 +97,8 @@ class SendConditions:
 
     async def _get(self, named: httpx2.URL, *, may_have_token: bool) -> Answer:
         if named.scheme not in ("http", "https"):
-            raise NoAnswer("a redirect to something else than http")
-        base = self._rules.hosts.get(named.host.lower())
+            raise NoAnswer("neither http nor https")
+        base = self._rules.hosts.get(named.raw_host.decode("ascii"))
         client = self._guarded if base is None else self._trusted
         path = named.raw_path.decode("ascii")
         # Put together anew, so that a name and a password in the URL are not sent, nor the fragment.
@@ -110,5 +111,5 @@ class SendConditions:
         return await answer_to(client, request, within=self._rules.within, size_limit=SIZE_LIMIT)
 
 
-def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host.lower(), url.port
+def _origin(url: httpx2.URL) -> tuple[str, bytes, int | None]:
+    return url.scheme, url.raw_host, url.port or _PORTS.get(url.scheme)

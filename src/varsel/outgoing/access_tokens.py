@@ -6,14 +6,13 @@ A token is used until shortly before its end; whoever asks while one is on its w
 import asyncio
 import time
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated
 from urllib.parse import quote
 from uuid import uuid4
 
 import httpx2
-import jwt
 import msgspec
 from msgspec import Meta, Struct
 
@@ -34,7 +33,7 @@ class OwnClient:
 
     token_url: str
     id: str
-    proof: str | OwnKey
+    proof: str | OwnKey = field(repr=False)
     audience: str | None = None  # `aud` of a grant; absent: the token endpoint (RFC 7523 section 3)
 
 
@@ -75,7 +74,7 @@ class AccessTokens:
             raise NoAnswer(f"the token endpoint says {answer.status}")
         try:
             granted = msgspec.json.decode(answer.content, type=_Granted)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise NoAnswer("the token endpoint gives no token that can be used") from error
         return granted.access_token, asked_at + granted.expires_in - SPARE.total_seconds()
 
@@ -91,7 +90,7 @@ class AccessTokens:
 
     def _grant(self, key: OwnKey, scope: str) -> str:
         now = int(time.time())
-        claims = {
+        claims: dict[str, object] = {
             "iss": self._own.id,
             "aud": self._own.audience or self._own.token_url,
             "scope": scope,
@@ -99,4 +98,4 @@ class AccessTokens:
             "exp": now + int(GRANT_LIFETIME.total_seconds()),
             "jti": str(uuid4()),
         }
-        return jwt.encode(claims, key.pem, algorithm=key.algorithm, headers={"kid": key.id} if key.id else None)
+        return key.sign(claims)

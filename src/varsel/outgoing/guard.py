@@ -4,18 +4,15 @@ Where a name leads is looked at after it was resolved, and the connection goes t
 a name that leads elsewhere a moment later (DNS rebinding) gains nothing. Redirects are requests like the first.
 """
 
-import asyncio
-import socket
 import ssl
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any
 
 import httpx2
 
 from varsel.outgoing.answer import NoAnswer
+from varsel.outgoing.resolver import Resolver
 
-RESOLVING_LIMIT = 2  # names at a time; the event loop resolves four, and the others are for our relay and database
 ADDRESSES_LIMIT = 4  # of one name that are tried; each may take as long as connecting does
 
 # What Python's own registry does not hold, or not in every version that we run on (RFC 6890 and its successors).
@@ -56,7 +53,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
         self._transport = httpx2.AsyncHTTPTransport(verify=authorities, trust_env=False, limits=limits)
         self._allows_private = allows_private
-        self._resolving = asyncio.Semaphore(RESOLVING_LIMIT)
+        self._resolver = Resolver()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Resolve, look, connect.
@@ -82,20 +79,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     async def _addresses_of(self, url: httpx2.URL) -> Sequence[str]:
         """All public, or none: a name that leads inside and outside at once is not to be trusted with either."""
         port = url.port or (443 if url.scheme == "https" else 80)
-        addresses = await self._resolve(url.raw_host.decode("ascii"), port)
+        addresses = await self._resolver.addresses(url.raw_host.decode("ascii"), port)
         if not self._allows_private and not all(is_public(ip_address(address)) for address in addresses):
             raise Refused("the address is not on the public internet")
         return addresses[:ADDRESSES_LIMIT]
-
-    async def _resolve(self, host: str, port: int) -> Sequence[str]:
-        """Names that nobody answers for keep their place until the system gives up, not only until we do."""
-        await self._resolving.acquire()
-        task = asyncio.ensure_future(asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        task.add_done_callback(self._resolved)
-        found = await asyncio.shield(task)
-        return list(dict.fromkeys(str(info[4][0]) for info in found))
-
-    def _resolved(self, task: "asyncio.Future[Any]") -> None:
-        self._resolving.release()
-        if not task.cancelled():
-            task.exception()  # looked at, so that nobody warns of it where it was given up
