@@ -5,13 +5,14 @@ from pathlib import Path
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from tests.auth.platform import KEY, certificate
 from tests.outgoing.conditions import MET
 from tests.outgoing.web_server import WebServer, http_answer, web_server
 from tests.transports.certificates import Authority
-from varsel.asking import asking
+from varsel.asking import _authorities, asking
 from varsel.auth.development_issuer import DevelopmentIssuer
 from varsel.auth.platform_token import CertificateFolder, PlatformTokens
 from varsel.database.connect import Pool
@@ -69,6 +70,22 @@ async def test_a_key_that_cannot_be_used_is_said_by_name(
             pass
 
     assert str(file) not in str(error.value)
+
+
+async def test_a_platform_key_that_is_no_rsa_key_is_refused(pool: Pool, tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    file.write_bytes(ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PKCS8, NoEncryption()))
+    registers = {"profile_url": "https://profile.test", "register_url": "https://register.test"}
+
+    with pytest.raises(SettingsError, match="VARSEL_PLATFORM_KEY: must be an RSA key"):
+        async with asking(pool, load_settings(contact_register="http", platform_key=file, **registers), None):
+            pass
+
+
+async def test_authorities_of_our_own_are_trusted_beside_the_systems(tmp_path: Path) -> None:
+    system = len(_authorities(None).get_ca_certs())
+
+    assert len(_authorities(Authority(tmp_path).file).get_ca_certs()) == system + 1
 
 
 @pytest.mark.parametrize("content", [None, b"", b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"])

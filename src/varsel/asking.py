@@ -95,6 +95,8 @@ def _register_credentials(settings: Settings, tokens: Tokens | None, issuer: Dev
 def _platform_token(settings: Settings, issuer: DevelopmentIssuer | None) -> Callable[[], str] | None:
     if settings.platform_key is not None:
         key = _key("platform_key", settings.platform_key, None)
+        if key.algorithm != "RS256":
+            raise SettingsError("VARSEL_PLATFORM_KEY: must be an RSA key, for platform access tokens know no other")
         return lambda: key.platform_token(settings.platform_issuer, APP)
     if issuer is not None:
         return lambda: issuer.platform_token(settings.platform_issuer, APP, PLATFORM_LIFETIME)
@@ -110,7 +112,12 @@ def _key(setting: str, file: Path | None, key_id: str | None) -> OwnKey:
 
 
 def _authorities(file: Path | None) -> ssl.SSLContext:
+    """The system's, and those of the file: conditions are asked of the whole internet, registers perhaps of our own."""
+    context = ssl.create_default_context()
+    if file is None:
+        return context
     try:
-        return ssl.create_default_context(cafile=file)
+        context.load_verify_locations(cafile=file)
+        return context
     except OSError as error:  # ssl.SSLError is one too
         raise SettingsError("VARSEL_HTTP_CA: must be a readable file with certificates in PEM") from error

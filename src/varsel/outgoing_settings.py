@@ -83,14 +83,15 @@ class OutgoingSettings(BaseSettings):
         "send", description="what it means when that is in vain too: send, or withhold (SendConditionNotMet)"
     )
     condition_private: bool = Field(
-        False, description="whether condition endpoints may be in private networks, and on this machine"
+        False,
+        description="whether condition endpoints may be in private networks and on this machine",
     )
     condition_hosts: Annotated[Mapping[str, str], NoDecode] = Field(
         {},
         description="where the endpoints of a host are asked instead: host=URL,host=URL; these may be private",
     )
     http_ca: Path | None = Field(
-        None, description="PEM file of the authorities that all of these have their certificates from"
+        None, description="PEM file of authorities to trust in all of these, beside the system's"
     )
 
     @field_validator("profile_url", "register_url", "authorization_url")

@@ -177,7 +177,7 @@ async def test_an_answer_is_read_no_further_than_its_limit(
 
 
 async def test_a_register_that_is_absent_gives_no_answer(http: httpx2.AsyncClient) -> None:
-    assert await reason_of(calls_to(await absent_url(), http)) == "ConnectError"
+    assert await reason_of(calls_to(await absent_url(), http)) == "ConnectError from ConnectionRefusedError"
 
 
 @pytest.mark.parametrize("shows_bearer", [True, False])

@@ -145,7 +145,7 @@ async def test_a_register_that_answers_with_an_error_does_not_rest(
 async def test_a_register_that_is_absent_rests_until_it_is_there(http: httpx2.AsyncClient, clock: Clock) -> None:
     url = await absent_url()
     calls = calls_to(url, http)
-    assert await reason_of(calls) == "ConnectError"
+    assert await reason_of(calls) == "ConnectError from ConnectionRefusedError"
     async with played_register(int(url.rpartition(":")[2])) as played:
         played.replies[PATH] = said({"number": 7})
         assert await reason_of(calls) == RESTING

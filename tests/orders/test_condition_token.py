@@ -104,6 +104,35 @@ async def test_the_gateway_that_settings_lead_to_is_told_the_token_over_tls(
     assert has_token(secure) == [True]
 
 
+class TwoTokens:
+    """Has a token that is not taken any more, and a fresh one."""
+
+    async def token(self, scope: str, *, fresh: bool = False) -> str:
+        return "fresh" if fresh else "old"
+
+
+async def test_where_the_token_is_not_taken_a_fresh_one_is_shown_once(
+    secure: WebServer, authorities: ssl.SSLContext
+) -> None:
+    secure.answers["/"] = http_answer(401)
+
+    async with send_conditions(private=True, tokens=TwoTokens(), authorities=authorities) as conditions:
+        with pytest.raises(NoAnswer, match="it says 401"):
+            await conditions.ask(local(secure))
+
+    assert [asked.headers["authorization"] for asked in secure.asked] == ["Bearer old", "Bearer fresh"]
+
+
+async def test_without_a_token_a_401_is_no_reason_to_ask_again(server: WebServer) -> None:
+    server.answers["/"] = http_answer(401)
+
+    async with send_conditions(private=True, tokens=TwoTokens()) as conditions:
+        with pytest.raises(NoAnswer, match="it says 401"):
+            await conditions.ask(local(server))
+
+    assert has_token(server) == [False]
+
+
 @pytest.mark.parametrize("location", ["/next", "next?a=b", "https://localhost:{}/next", "HTTPS://x@LOCALHOST:{}/next"])
 async def test_a_redirect_within_the_server_brings_the_token_again(
     secure: WebServer, authorities: ssl.SSLContext, tokens: Tokens, location: str

@@ -235,7 +235,10 @@ async def test_a_register_that_is_absent_delays_the_order(pool: Pool, worker: Wo
             await process_due(orders, worker)
 
     [delayed] = [line for line in logs if line["event"] == "order delayed"]
-    assert (delayed["order"], delayed["reason"]) == (str(order_id), "contact register: ConnectError")
+    assert (delayed["order"], delayed["reason"]) == (
+        str(order_id),
+        "contact register: ConnectError from ConnectionRefusedError",
+    )
     assert (await order_row(pool, order_id))["pause"] is not None
 
 

@@ -101,9 +101,9 @@ LEAD_INSIDE = [
     "http://10.0.0.1/",
     "http://169.254.169.254/latest/meta-data/",
 ]
+METADATA = "http://metadata.test/latest/meta-data/"
 CONTROL = [
     "http://whatever.test/",
-    "http://metadata.test/latest/meta-data/",
     "http://ipv6.test/",
     "http://2130706433./",
 ]
@@ -258,7 +258,9 @@ async def _play(folder: Path) -> None:
             for task in waiting:
                 task.cancel()
             outcomes |= {endpoint: asdict(await world.outcome(guarded, endpoint)) for endpoint in endpoints}
-            outcomes |= {f"unguarded {name}": asdict(await world.outcome(unguarded, name)) for name in CONTROL}
+            outcomes |= {
+                f"unguarded {name}": asdict(await world.outcome(unguarded, name)) for name in [*CONTROL, METADATA]
+            }
     (folder / "outcomes.json").write_text(json.dumps(outcomes))
 
 

@@ -68,6 +68,11 @@ def let_time_pass(tokens: AccessTokens, passed: timedelta) -> None:
         tokens._tokens[scope] = text, use_until - passed.total_seconds()
 
 
+def let_failure_pass(tokens: AccessTokens) -> None:
+    """As if the last failure had been long ago."""
+    tokens._failure = tokens._failure[0], float("-inf")
+
+
 @pytest.mark.parametrize(
     ("id_", "secret"),
     [
@@ -292,8 +297,21 @@ async def test_no_answer_is_remembered_as_a_token(server: WebServer, tokens: Acc
     with pytest.raises(NoAnswer):
         await tokens.token(SCOPE)
     give(server, "second")
+    let_failure_pass(tokens)
 
     assert await tokens.token(SCOPE) == "second"
+
+
+async def test_who_asks_right_after_a_failure_is_told_the_same_and_nobody_else_is_asked(
+    server: WebServer, tokens: AccessTokens
+) -> None:
+    server.answers["/token"] = http_answer(500)
+
+    for scope in (SCOPE, SCOPE, "altinn:two"):
+        with pytest.raises(NoAnswer, match="the token endpoint says 500"):
+            await tokens.token(scope)
+
+    assert server.targets == ["/token"]
 
 
 async def test_a_token_that_could_not_be_replaced_is_used_while_it_lasts(

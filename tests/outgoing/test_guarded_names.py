@@ -12,6 +12,7 @@ from tests.outgoing.guarded_names import (
     CONTROL,
     GIVE_NO_ADDRESS,
     LEAD_INSIDE,
+    METADATA,
     PUBLIC,
     REBINDING,
     REDIRECTED,
@@ -22,6 +23,7 @@ from tests.outgoing.guarded_names import (
 )
 
 pytestmark = needs_namespace
+REFUSED = "ConnectError from ConnectionRefusedError"
 LIMIT = 20.0  # seconds; it takes one, and half a minute where the end waits for a name server that says nothing
 
 
@@ -46,6 +48,12 @@ def test_it_is_the_guard_that_keeps_us_from_it(outcomes: Mapping[str, Outcome], 
     assert outcomes[endpoint].said == "the address is not on the public internet"
     assert outcomes[f"unguarded {endpoint}"].said == "met"
     assert outcomes[f"unguarded {endpoint}"].inside == 1
+
+
+def test_metadata_is_asked_of_nobody_even_where_private_networks_are_allowed(outcomes: Mapping[str, Outcome]) -> None:
+    outcome = outcomes[f"unguarded {METADATA}"]
+
+    assert (outcome.said, outcome.inside) == ("the address is not on the public internet", 0)
 
 
 @pytest.mark.parametrize("endpoint", GIVE_NO_ADDRESS)
@@ -119,8 +127,8 @@ def test_where_one_address_of_a_name_does_not_answer_the_next_is_asked(
 
 
 def test_no_more_than_a_few_addresses_of_a_name_are_tried(outcomes: Mapping[str, Outcome]) -> None:
-    assert (outcomes[TOO_MANY_CLOSED].said, outcomes[TOO_MANY_CLOSED].outside) == ("ConnectError", [])
+    assert (outcomes[TOO_MANY_CLOSED].said, outcomes[TOO_MANY_CLOSED].outside) == (REFUSED, [])
 
 
 def test_where_no_address_of_a_name_answers_there_is_no_answer(outcomes: Mapping[str, Outcome]) -> None:
-    assert outcomes["https://closed.test/"].said == "ConnectError"
+    assert outcomes["https://closed.test/"].said == REFUSED

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varsel.outgoing.guard import is_public
+from varsel.outgoing.guard import is_no_metadata, is_public
 
 # IANA IPv4 Special-Purpose Address Registry, and what has another use than one host of the internet.
 SPECIAL_IPV4 = """
@@ -103,6 +103,27 @@ def test_an_ipv6_address_with_an_ipv4_address_inside_is_public_only_where_that_o
         IPv6Address(f"64:ff9b:1::{address}"),
     ):
         assert not is_public(form)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_none"),
+    [
+        ("169.254.169.254", False),
+        ("::ffff:169.254.169.254", False),
+        ("64:ff9b::a9fe:a9fe", False),
+        ("fe80::1", False),
+        ("fd00:ec2::254", False),
+        ("100.100.100.200", False),
+        ("192.0.0.192", False),
+        ("168.63.129.16", False),
+        ("10.0.0.1", True),
+        ("127.0.0.1", True),
+        ("fd12::1", True),
+        ("8.8.8.8", True),
+    ],
+)
+def test_metadata_is_told_from_other_private_addresses(address: str, is_none: bool) -> None:
+    assert is_no_metadata(ip_address(address)) is is_none
 
 
 @given(SPECIAL)

@@ -22,6 +22,8 @@ REDIRECTS_LIMIT = 5
 SIZE_LIMIT = 64 * 1024  # bytes; an answer has some thirty
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
+UNAUTHORIZED = 401  # a token may be taken back before its end: then a fresh one is shown, once
+
 _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -104,10 +106,14 @@ class SendConditions:
         # Put together anew, so that a name and a password in the URL are not sent, nor the fragment.
         authority = named.netloc.decode("ascii")
         url = httpx2.URL(f"{base}{path}" if base is not None else f"{named.scheme}://{authority}{path}")
-        headers = {"Accept": "application/json"}
-        if may_have_token and url.scheme == "https":
-            headers |= await self._credentials.headers()
-        request = client.build_request("GET", url, headers=headers)
+        is_shown_token = may_have_token and url.scheme == "https"
+        answer = await self._answer(client, url, await self._credentials.headers() if is_shown_token else {})
+        if answer.status == UNAUTHORIZED and is_shown_token:
+            return await self._answer(client, url, await self._credentials.headers(fresh=True))
+        return answer
+
+    async def _answer(self, client: httpx2.AsyncClient, url: httpx2.URL, credentials: Mapping[str, str]) -> Answer:
+        request = client.build_request("GET", url, headers={"Accept": "application/json", **credentials})
         return await answer_to(client, request, within=self._rules.within, size_limit=SIZE_LIMIT)
 
 

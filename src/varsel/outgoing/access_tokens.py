@@ -24,6 +24,7 @@ SIZE_LIMIT = 64 * 1024  # bytes
 GRANT_LIFETIME = timedelta(seconds=100)  # Maskinporten takes 120 at most
 LIFETIME_IF_UNTOLD = timedelta(seconds=60)  # RFC 6749 section 5.1 only recommends expires_in
 SPARE = timedelta(seconds=10)  # before its end a token is replaced: it must outlive the request that carries it
+FAILURE_KEPT = timedelta(seconds=2)  # whoever asks meanwhile is told the same at once, instead of waiting in line
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
@@ -51,6 +52,7 @@ class AccessTokens:
         self._own = own
         self._client = client
         self._tokens: dict[str, tuple[str, float]] = {}
+        self._failure: tuple[str, float] = "", float("-inf")
         self._asking = asyncio.Lock()
 
     async def token(self, scope: str, *, fresh: bool = False) -> str:
@@ -64,8 +66,18 @@ class AccessTokens:
             text, use_until = self._tokens.get(scope, ("", float("-inf")))
             is_refused = fresh and self._tokens.get(scope) is last  # else somebody else has just fetched another
             if time.monotonic() >= use_until or is_refused:
-                text, use_until = self._tokens[scope] = await self._fetch(scope)
+                text, use_until = self._tokens[scope] = await self._fetch_unless_in_vain(scope)
             return text
+
+    async def _fetch_unless_in_vain(self, scope: str) -> tuple[str, float]:
+        reason, counts_until = self._failure
+        if time.monotonic() < counts_until:
+            raise NoAnswer(reason)
+        try:
+            return await self._fetch(scope)
+        except NoAnswer as error:
+            self._failure = str(error), time.monotonic() + FAILURE_KEPT.total_seconds()
+            raise
 
     async def _fetch(self, scope: str) -> tuple[str, float]:
         asked_at = time.monotonic()

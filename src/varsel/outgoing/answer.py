@@ -52,9 +52,18 @@ async def answer_to(
                 await answer.aclose()
     except TimeoutError as error:
         raise NoAnswer(f"none within {within.total_seconds():g} s") from error
-    # Of these the type is told, not the text, which may quote the address.
+    # Of these the types are told, not the texts, which may quote the address.
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ssl.SSLError, ValueError) as error:
-        raise NoAnswer(type(error).__name__) from error
+        raise NoAnswer(_types(error)) from error
+
+
+def _types(error: BaseException) -> str:
+    """What was raised, and what lies beneath it: so a bad certificate is told from nobody listening."""
+    deepest = error
+    for _ in range(10):  # a chain may be a circle
+        deepest = deepest.__cause__ or deepest.__context__ or deepest
+    names = dict.fromkeys((type(error).__name__, type(deepest).__name__))
+    return " from ".join(names)
 
 
 async def _content(answer: httpx2.Response, size_limit: int) -> bytes:

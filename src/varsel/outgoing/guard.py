@@ -24,6 +24,15 @@ _NEVER = (
     ip_network("2002::/16"),  # 6to4: holds an IPv4 address, and is withdrawn
     ip_network("3fff::/20"),  # documentation
 )
+# Where machines are told secrets. Whoever allows private networks does not mean these.
+_METADATA = (
+    ip_network("169.254.0.0/16"),  # link-local: most clouds
+    ip_network("fe80::/10"),
+    ip_network("fd00:ec2::/32"),
+    ip_network("100.100.100.200/32"),
+    ip_network("192.0.0.192/32"),
+    ip_network("168.63.129.16/32"),
+)
 _GLOBAL_UNICAST = ip_network("2000::/3")  # all that has been given out of IPv6 (RFC 4291 section 2.4)
 _NAT64 = ip_network("64:ff9b::/96")  # holds an IPv4 address (RFC 6052): so a network without IPv4 reaches the rest
 
@@ -32,15 +41,26 @@ class Refused(NoAnswer):
     """The address is not on the public internet."""
 
 
+def is_no_metadata(address: IPv4Address | IPv6Address) -> bool:
+    """Whether it is anything but an address by which clouds tell their machines secrets."""
+    inner = _ipv4_inside(address)
+    return not any(one in network for one in (address, inner) if one is not None for network in _METADATA)
+
+
 def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether it is an ordinary address of the public internet, also where it holds another one inside."""
-    if isinstance(address, IPv6Address):
-        inner = IPv4Address(address.packed[-4:]) if address in _NAT64 else address.ipv4_mapped
-        if inner is not None:
-            return is_public(inner)
-        if address not in _GLOBAL_UNICAST:
-            return False
+    inner = _ipv4_inside(address)
+    if inner is not None:
+        return is_public(inner)
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
+        return False
     return address.is_global and not address.is_multicast and not any(address in network for network in _NEVER)
+
+
+def _ipv4_inside(address: IPv4Address | IPv6Address) -> IPv4Address | None:
+    if isinstance(address, IPv4Address):
+        return None
+    return IPv4Address(address.packed[-4:]) if address in _NAT64 else address.ipv4_mapped
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
@@ -80,6 +100,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         """All public, or none: a name that leads inside and outside at once is not to be trusted with either."""
         port = url.port or (443 if url.scheme == "https" else 80)
         addresses = await self._resolver.addresses(url.raw_host.decode("ascii"), port)
-        if not self._allows_private and not all(is_public(ip_address(address)) for address in addresses):
+        may_be_asked = is_no_metadata if self._allows_private else is_public
+        if not all(may_be_asked(ip_address(address)) for address in addresses):
             raise Refused("the address is not on the public internet")
         return addresses[:ADDRESSES_LIMIT]
