@@ -26,7 +26,7 @@ from tests.contact_register.played_register import (
     said,
 )
 from varsel.api.app import build_app
-from varsel.api.desk import LARGE_LOOKUPS, Desk
+from varsel.api.desk import LARGE_LOOKUPS, LARGE_LOOKUPS_IN_LINE, Desk
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.caller import CREATE_SCOPE
 from varsel.auth.development_issuer import DevelopmentIssuer
@@ -211,6 +211,24 @@ async def test_large_lookups_keep_no_order_waiting_that_has_none(
     for task in large:
         task.cancel()
     await asyncio.gather(*large, return_exceptions=True)
+
+
+async def test_a_large_order_that_would_have_to_wait_behind_many_is_refused(
+    owner: httpx2.AsyncClient, played: PlayedRegister
+) -> None:
+    body = email_body(recipients=recipients(*(f"{number:09}" for number in range(BULK + 1))))
+    played.replies[ORGANIZATIONS] = HANG
+    room = LARGE_LOOKUPS + LARGE_LOOKUPS_IN_LINE
+    posts = [asyncio.create_task(owner.post(f"{ORDERS}/email", json=body)) for _ in range(room + 1)]
+
+    async with asyncio.timeout(LIMIT):
+        [refused], others = await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)
+
+    assert refused.result().status_code == 503
+    assert len(others) == room
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 async def test_an_order_waits_for_the_register_no_longer_than_a_client_does(

@@ -1,12 +1,10 @@
 """A due order becomes one notification for each addressee: all of them, once, or none."""
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import httpx2
 import pytest
 from structlog.testing import capture_logs
@@ -15,73 +13,30 @@ from tests.factories import new_order, placed_order
 from tests.processing import (
     CONDITION,
     CONDITION_HOST,
+    RECIPIENTS,
     RETRY,
+    DownRegister,
     condition_server,
+    due_order,
+    generated,
+    let_retry_come,
+    order_row,
     orders_in_hand,
     process_due,
+    status_of,
 )
 from varsel.contact_register.altinn import AltinnRegisters
 from varsel.contact_register.calls import Calls
-from varsel.contact_register.register import Contact, Resource
+from varsel.contact_register.register import Contact
 from varsel.database.connect import Pool
-from varsel.errors import RegisterUnavailable
-from varsel.notifications.liveness import GRACE, Worker
-from varsel.orders import orders_in_hand as hand
+from varsel.notifications.liveness import Worker
 from varsel.orders.order import OrderStatus, Recipient
-from varsel.orders.order_claims import claim_due_orders, mark_processed, postpone_order, release_lost_orders
 from varsel.orders.orders_in_hand import OrdersInHand
 from varsel.outgoing.credentials import Credentials
 
 LIMIT = 10.0  # seconds; a bound for a machine under load, not a measure
-RECIPIENTS = [Recipient(email_address=f"kari+{number}@sandbox.test") for number in range(5)]
 KARI, OLA = "01818011039", "03818011007"
 ORGANIZATION = "310400009"
-
-
-class DownRegister:
-    """A contact register that does not answer until it is told to: whoever asks too early is refused."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, Contact] | None = None
-        self.asked: list[list[str]] = []
-
-    async def contacts(self, identities: Any) -> dict[str, Contact]:
-        self.asked.append(list(identities))
-        if self.known is None:
-            raise RegisterUnavailable("none within 10 s")
-        return self.known
-
-    async def registered_by_users(self, organizations: Any, resource: Resource) -> dict[str, list[str]]:
-        return {}
-
-    async def names(self, identities: Any) -> dict[str, str]:
-        return {}
-
-
-async def due_order(pool: Pool, *recipients: Recipient, ago: timedelta = timedelta(0), **changes: Any) -> UUID:
-    """An order that was placed for later, and whose time has come."""
-    later = datetime.now(UTC) + timedelta(days=1)
-    order_id = await placed_order(pool, recipients or RECIPIENTS, requested_send_time=later, **changes)
-    await pool.execute("UPDATE orders SET requested_send_time = now() - $2::interval WHERE id = $1", order_id, ago)
-    return order_id
-
-
-async def order_row(pool: Pool, order_id: UUID) -> asyncpg.Record:
-    row = await pool.fetchrow("SELECT *, retry_at - now() AS pause FROM orders WHERE id = $1", order_id)
-    assert row is not None
-    return row
-
-
-async def status_of(pool: Pool, order_id: UUID) -> OrderStatus:
-    return OrderStatus((await order_row(pool, order_id))["status"])
-
-
-async def generated(pool: Pool) -> list[asyncpg.Record]:
-    return await pool.fetch("SELECT * FROM notifications ORDER BY order_id, id")
-
-
-async def let_retry_come(pool: Pool) -> None:
-    await pool.execute("UPDATE orders SET retry_at = now() WHERE retry_at IS NOT NULL")
 
 
 async def known(pool: Pool, identity: str, *addresses: str, name: str | None = None, reserved: bool = False) -> None:
@@ -277,135 +232,6 @@ async def test_an_order_whose_retry_is_ahead_waits(pool: Pool, orders: OrdersInH
     await pool.execute("UPDATE orders SET status = 'Processing', retry_at = now() + interval '1 minute'")
 
     assert await process_due(orders, worker) == 0
-
-
-async def test_two_workers_at_once_process_an_order_once(pool: Pool, worker: Worker) -> None:
-    await due_order(pool)
-
-    await asyncio.gather(*(process_due(orders_in_hand(pool), worker) for _ in range(4)))
-
-    assert len(await generated(pool)) == len(RECIPIENTS)
-
-
-async def test_many_workers_share_many_orders(pool: Pool, worker: Worker) -> None:
-    placed = [await due_order(pool) for _ in range(30)]
-
-    await asyncio.gather(*(process_due(orders_in_hand(pool), worker) for _ in range(3)))
-
-    assert len(await generated(pool)) == len(placed) * len(RECIPIENTS)
-    assert {await status_of(pool, order_id) for order_id in placed} == {OrderStatus.PROCESSED}
-
-
-async def test_an_order_that_a_worker_has_in_hand_is_nobody_elses(
-    pool: Pool, orders: OrdersInHand, worker: Worker
-) -> None:
-    assert worker.number is not None
-    in_hand = await due_order(pool, ago=timedelta(hours=1))
-    await claim_due_orders(pool, worker.number, 1)
-    other = await due_order(pool)
-
-    await process_due(orders, worker)
-
-    assert await status_of(pool, other) is OrderStatus.PROCESSED
-    assert await status_of(pool, in_hand) is OrderStatus.PROCESSING
-
-
-async def test_a_worker_that_is_missing_claims_no_order(pool: Pool, worker: Worker) -> None:
-    assert worker.number is not None
-    await due_order(pool)
-    await pool.execute("UPDATE workers SET missing_since = now()")
-
-    assert await claim_due_orders(pool, worker.number, 1) == []
-
-
-async def test_what_has_been_due_longest_comes_first(pool: Pool, worker: Worker) -> None:
-    assert worker.number is not None
-    _, earlier = await due_order(pool), await due_order(pool, ago=timedelta(hours=1))
-
-    [order] = await claim_due_orders(pool, worker.number, 1)
-
-    assert order.id == earlier
-
-
-async def test_an_owner_who_has_enough_in_hand_waits_while_others_do_not(pool: Pool, worker: Worker) -> None:
-    register = HeldRegister()
-    orders = orders_in_hand(pool, register=register)
-    for _ in range(hand.IN_HAND_OF_OWNER + 3):
-        await due_order(pool, Recipient(national_identity_number=KARI), ago=timedelta(hours=1))
-    assert worker.number is not None
-    await orders.process_due(worker.number)
-    other = await due_order(pool, owner="nav")
-
-    await orders.process_due(worker.number)
-
-    async with asyncio.timeout(LIMIT):
-        while await status_of(pool, other) is not OrderStatus.PROCESSED:
-            pass
-    assert await pool.fetchval("SELECT count(*) FROM orders WHERE status = 'Registered'") == 3
-    await orders.stop()
-
-
-class HeldRegister(DownRegister):
-    """A register that takes its time for as long as a test lasts."""
-
-    async def contacts(self, identities: Any) -> dict[str, Contact]:
-        await asyncio.Event().wait()
-        return {}
-
-
-async def test_a_worker_that_stops_puts_its_orders_back_at_once(pool: Pool, worker: Worker) -> None:
-    assert worker.number is not None
-    order_id = await due_order(pool, Recipient(national_identity_number=KARI))
-    held = orders_in_hand(pool, register=HeldRegister())
-    await held.process_due(worker.number)
-
-    await held.stop()
-
-    assert (await order_row(pool, order_id))["claimed_by"] is None
-    await process_due(orders_in_hand(pool), worker)
-    assert await status_of(pool, order_id) is OrderStatus.PROCESSED
-
-
-@pytest.mark.parametrize(
-    ("how", "is_released"),
-    [
-        ("UPDATE workers SET missing_since = now() - interval '1 minute'", True),
-        ("DELETE FROM workers", True),
-        ("UPDATE orders SET claimed_until = now() - interval '1 second'", True),
-        ("UPDATE workers SET missing_since = now()", False),
-        ("UPDATE workers SET missing_since = NULL", False),
-    ],
-)
-async def test_an_order_is_released_once_its_worker_is_gone(
-    pool: Pool, worker: Worker, how: str, is_released: bool
-) -> None:
-    assert worker.number is not None
-    order_id = await due_order(pool)
-    await claim_due_orders(pool, worker.number, 1)
-    await pool.execute(how)
-
-    assert await release_lost_orders(pool, GRACE) == is_released
-
-    assert ((await order_row(pool, order_id))["claimed_by"] is None) is is_released
-
-
-async def test_a_worker_that_lost_its_claim_generates_nothing_and_changes_nothing(pool: Pool, worker: Worker) -> None:
-    assert worker.number is not None
-    register = DownRegister()
-    order_id = await due_order(pool, Recipient(national_identity_number=KARI))
-    [lost] = await claim_due_orders(pool, worker.number, 1)
-    await pool.execute("UPDATE orders SET claimed_by = NULL, claimed_until = NULL")
-    [_] = await claim_due_orders(pool, worker.number, 1)
-    orders = orders_in_hand(pool, register=register)
-
-    register.known = {KARI: Contact(("kari@sandbox.test",))}
-    await orders._process.process(worker.number, lost)
-
-    assert await generated(pool) == []
-    assert not await postpone_order(pool, worker.number, lost, timedelta(0))
-    async with pool.acquire() as conn:
-        assert not await mark_processed(conn, worker.number, lost)
-    assert (await order_row(pool, order_id))["attempt"] == 2
 
 
 async def make_impossible(pool: Pool, order_id: UUID) -> None:

@@ -240,7 +240,9 @@ async def test_a_question_is_a_get_for_json_with_nothing_in_it_that_is_ours(
     assert not {"authorization", "cookie", "referer", "platformaccesstoken"} & set(asked.headers)
 
 
-@pytest.mark.parametrize("endpoint", ["", "x", "/x", "ftp://localhost/", "urn:x:y", "http://[", "https://a:b/", "//x/"])
+@pytest.mark.parametrize(
+    "endpoint", ["", "x", "/x", "ftp://localhost/", "urn:x:y", "http://[", "https://a:b/", "//x/", "https://xn--a..no/"]
+)
 async def test_what_is_no_address_of_the_web_is_no_answer(conditions: SendConditions, endpoint: str) -> None:
     with pytest.raises(NoAnswer):
         await conditions.ask(endpoint)

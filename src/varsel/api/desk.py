@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from varsel.api.check_order import HouseRules
 from varsel.api.headers import header_value, header_values
+from varsel.api.turns import Turns
 from varsel.auth.bearer import BearerTokens
 from varsel.auth.caller import CREATE_SCOPE, Caller
 from varsel.auth.platform_token import PlatformTokens
@@ -25,6 +26,7 @@ from varsel.settings import Settings
 
 LARGE_BODIES = 2  # that are read at the same time; each takes several times its size in memory
 LARGE_LOOKUPS = 4  # orders of more than 100 recipients whose contacts are looked up at the same time
+LARGE_LOOKUPS_IN_LINE = 8  # that wait for their turn, some 20 MB each where they have 100,000
 
 _HEX = "[0-9a-fA-F]"
 _HYPHENATED = f"{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}"
@@ -45,7 +47,7 @@ class Desk:
     pages: NotificationPages = field(init=False)
     placing: Placing = field(init=False)
     large_bodies: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_BODIES))
-    large_lookups: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_LOOKUPS))
+    large_lookups: Turns = field(default_factory=lambda: Turns(LARGE_LOOKUPS, in_line=LARGE_LOOKUPS_IN_LINE))
 
     def __post_init__(self) -> None:
         house_rules = HouseRules(self.settings.sender, self.settings.internal_domains)

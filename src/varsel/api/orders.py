@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from varsel.api.check_order import HouseRules, email_order, order
-from varsel.api.desk import caller_of, desk_of, order_id_of, owner_of
+from varsel.api.desk import Desk, caller_of, desk_of, order_id_of, owner_of
 from varsel.api.headers import header_values
 from varsel.api.problems import empty, json, problem
 from varsel.api.read_body import read_as, read_body
@@ -45,18 +45,13 @@ async def post_order(request: Request) -> Response:
 async def _place(request: Request, wire_type: type[T], check: Callable[[T, str, HouseRules], NewOrder]) -> Response:
     desk, caller = desk_of(request), await caller_of(request)
     body = await read_body(request, desk.settings.max_body)
-
-    def read_and_check() -> NewOrder:
-        return check(read_as(body, wire_type), caller.owner or "", desk.house_rules)
-
-    if len(body) < READ_ELSEWHERE:
-        checked = read_and_check()
-    else:
-        async with desk.large_bodies:
-            checked = await asyncio.to_thread(read_and_check)
+    checked = await _checked(
+        desk, body, lambda body: check(read_as(body, wire_type), caller.owner or "", desk.house_rules)
+    )
     # Only after the body, as the contract has it: a caller without an owner still learns what is wrong with it.
     owner_of(caller)
     terms = Terms(_idempotency_key(request, body), desk.settings.limit_recipients)
+    del body  # up to 30 MB, of which a lookup has no need
     # Before it is stored: where the register does not answer there is no order, and the client comes again.
     in_turn = desk.large_lookups if len(checked.recipients) > BULK else None
     reach = await reach_of(desk.register, checked.recipients, in_turn)
@@ -64,6 +59,13 @@ async def _place(request: Request, wire_type: type[T], check: Callable[[T, str, 
     desk.order_placed()
     url = order_url(desk.settings.base_url, order_id)
     return json(order_placed(order_id, reach), 202, Location=url)
+
+
+async def _checked(desk: Desk, body: bytes, check: Callable[[bytes], NewOrder]) -> NewOrder:
+    if len(body) < READ_ELSEWHERE:
+        return check(body)
+    async with desk.large_bodies:
+        return await asyncio.to_thread(check, body)
 
 
 async def post_sms_order(request: Request) -> Response:

@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 
 from varsel.database.connect import UNAVAILABLE, Pool
+from varsel.database.lost_answers import LostAnswers
 from varsel.notifications.classify import classify_failure
 from varsel.notifications.compose import Content, address_to, envelope_address, message_id
 from varsel.notifications.hand import Hand
@@ -49,7 +50,6 @@ log = structlog.get_logger(__name__)
 
 
 LETTING_GO = 1.0  # seconds, for a transaction that is cancelled to close its connection
-UNHEARD_FOR = 60.0  # seconds; twice what a statement may take
 WHILE_DATABASE_IS_AWAY = timedelta(seconds=1)
 
 
@@ -86,7 +86,7 @@ class Sender:
         self._unrecorded = asyncio.Semaphore(rules.unrecorded)
         self._hand = Hand(least=rules.least_in_hand, most=rules.most_in_hand)
         self._tasks: dict[asyncio.Task[None], UUID] = {}  # and the notification that each is about
-        self._unheard_until = float("-inf")
+        self._lost_answers = LostAnswers()
         self._has_room = asyncio.Event()
         self._closed = asyncio.Event()
 
@@ -107,17 +107,17 @@ class Sender:
     async def _claim(self, worker: int, limit: int) -> list[Claim]:
         """Claim; where the answer to an earlier claim was lost, first put back what it may have claimed.
 
-        For a while, because the server may still be at work on it. Claims follow one another, so what is ours and not
-        in hand was never heard of.
+        Claims follow one another, so what is ours and not in hand was never heard of.
         """
-        if asyncio.get_running_loop().time() < self._unheard_until:
+        if self._lost_answers.may_be():
             released = await release_unheard(self._pool, worker, self._tasks.values())
+            self._lost_answers.looked()
             if released:
                 log.warning("claims put back: their answer was lost", claims=released)
         try:
             return await claim_notifications(self._pool, worker, limit)
         except BaseException:
-            self._unheard_until = asyncio.get_running_loop().time() + UNHEARD_FOR
+            self._lost_answers.note()
             raise
 
     async def _until_usable_or_closed(self) -> None:

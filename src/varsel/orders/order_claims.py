@@ -39,7 +39,7 @@ class DueOrder:
 
 
 async def claim_due_orders(pool: Pool, worker: int, limit: int, busy_owners: Collection[str] = ()) -> list[DueOrder]:
-    """Registered, Processing -> Processing: at most so many, none of the busy owners', the longest due first."""
+    """Registered, Processing -> Processing: at most so many, of each owner its share, the longest due first."""
     rows = await pool.fetch(SQL["claim_due_orders"], worker, limit, LEASE, list(busy_owners))
     return [DueOrder(**row) for row in rows]
 

@@ -79,12 +79,13 @@ class OrderProcess:
         except UNAVAILABLE:
             raise
         except RegisterUnavailable as error:
-            await self._try_later(worker, order, f"contact register: {error}")
+            await self.try_later(worker, order, f"contact register: {error}")
         except Exception:
             log.exception("order not processed: an error on our side", order=str(order.id))
-            await self._try_later(worker, order, "an error on our side")
+            await self.try_later(worker, order, "an error on our side")
 
-    async def _try_later(self, worker: int, order: DueOrder, reason: str) -> None:
+    async def try_later(self, worker: int, order: DueOrder, reason: str) -> None:
+        """Give the claim back, with a pause that grows from attempt to attempt."""
         pause = pause_before_next_attempt(order.attempt, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
         if await postpone_order(self._pool, worker, order, pause):
             log.warning("order delayed", order=str(order.id), reason=reason, seconds=round(pause.total_seconds(), 1))

@@ -74,7 +74,7 @@ class SendConditions:
                 answer = await self._final_answer(httpx2.URL(endpoint))
         except TimeoutError as error:
             raise NoAnswer(f"none within {self._rules.within.total_seconds():g} s") from error
-        except httpx2.InvalidURL as error:
+        except (httpx2.InvalidURL, ValueError) as error:  # the latter for a host that is no internationalised name
             raise NoAnswer("not a URL") from error
         if not 200 <= answer.status < 300:
             raise NoAnswer(f"it says {answer.status}")

@@ -26,7 +26,11 @@ class Resolver:
         found: Future[Sequence[str]] = Future()
         found.set_running_or_notify_cancel()  # who gives up does not end the look-up, which keeps its place
         loop = asyncio.get_running_loop()
-        Thread(target=self._look_up, args=(host, port, found, loop), name="resolver", daemon=True).start()
+        try:
+            Thread(target=self._look_up, args=(host, port, found, loop), name="resolver", daemon=True).start()
+        except RuntimeError as error:
+            self._room.release()
+            raise OSError("the system has no thread left") from error
         return await asyncio.wrap_future(found)
 
     def _look_up(self, host: str, port: int, found: "Future[Sequence[str]]", loop: asyncio.AbstractEventLoop) -> None:

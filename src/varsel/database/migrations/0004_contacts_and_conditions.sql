@@ -12,7 +12,7 @@ ALTER TABLE orders
         CHECK (claimed_by IS NULL OR (status = 'Processing' AND claimed_until IS NOT NULL)) NOT VALID;
 
 -- serves claim_due_orders; orders_awaiting_send_time stays for the version before, which may still be running
-CREATE INDEX orders_due ON orders ((coalesce(retry_at, requested_send_time)))
+CREATE INDEX orders_due ON orders (owner, (coalesce(retry_at, requested_send_time)))
     WHERE status IN ('Registered', 'Processing') AND claimed_by IS NULL;
 -- serves release_lost_orders and release_orders_of_worker
 CREATE INDEX orders_claimed ON orders (claimed_by)

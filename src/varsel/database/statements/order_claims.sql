@@ -2,19 +2,50 @@
 -- a claim names it: the worker and the attempt. A claim that was lost meanwhile changes nothing.
 
 -- name: claim_due_orders
--- Registered, Processing -> Processing. Only for a worker that is registered and not missing; owners who have enough
--- in its hand already wait.
-WITH due AS (
-    SELECT id
-      FROM orders
-     WHERE status IN ('Registered', 'Processing')
-       AND claimed_by IS NULL
-       AND coalesce(retry_at, requested_send_time) <= now()
-       AND owner <> ALL ($4::text[])
-       AND EXISTS (SELECT 1 FROM workers WHERE workers.id = $1 AND missing_since IS NULL)
-     ORDER BY coalesce(retry_at, requested_send_time)
+-- Registered, Processing -> Processing. Only for a worker that is registered and not missing. The owners share the
+-- claims evenly; those who have enough in its hand already wait. The first term of `owners` and each next one are one
+-- index probe, so a backlog is not read through.
+WITH RECURSIVE owners AS (
+    (SELECT owner
+       FROM orders
+      WHERE status IN ('Registered', 'Processing')
+        AND claimed_by IS NULL
+      ORDER BY owner
+      LIMIT 1)
+     UNION ALL
+    SELECT following.owner
+      FROM owners AS o
+     CROSS JOIN LATERAL (
+           SELECT owner
+             FROM orders
+            WHERE status IN ('Registered', 'Processing')
+              AND claimed_by IS NULL
+              AND owner > o.owner
+            ORDER BY owner
+            LIMIT 1
+           ) AS following
+),
+waiting AS (
+    SELECT owner
+      FROM owners
+     WHERE owner <> ALL ($4::text[])
+),
+due AS (
+    SELECT head.id
+      FROM (SELECT owner FROM waiting ORDER BY random()) AS w
+     CROSS JOIN LATERAL (
+           SELECT id
+             FROM orders
+            WHERE status IN ('Registered', 'Processing')
+              AND claimed_by IS NULL
+              AND owner = w.owner
+              AND coalesce(retry_at, requested_send_time) <= now()
+              AND EXISTS (SELECT 1 FROM workers WHERE workers.id = $1 AND missing_since IS NULL)
+            ORDER BY coalesce(retry_at, requested_send_time)
+            LIMIT (SELECT greatest(1, $2::integer / greatest(1, count(*))) FROM waiting)
+              FOR UPDATE SKIP LOCKED
+           ) AS head
      LIMIT $2
-       FOR UPDATE SKIP LOCKED
 )
 UPDATE orders AS o
    SET status        = 'Processing',
