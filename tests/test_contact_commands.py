@@ -289,7 +289,7 @@ async def test_all_that_is_known_is_shown(pool: Pool, imported: Imports, capsys:
     await show_contact(pool, "01017012345")
     *person, person_changed = capsys.readouterr().out.splitlines()
     await show_contact(pool, "991 825 827")
-    *organisation, _ = capsys.readouterr().out.splitlines()
+    *organization, _ = capsys.readouterr().out.splitlines()
 
     assert person == [
         "person          01017012345",
@@ -299,7 +299,7 @@ async def test_all_that_is_known_is_shown(pool: Pool, imported: Imports, capsys:
         "reserved        yes",
     ]
     assert person_changed.startswith("changed         20")
-    assert organisation == [
+    assert organization == [
         "organisation    991825827",
         "name            Brann AS",
         "e-mail          post@brann.test, vakt@brann.test",

@@ -78,10 +78,10 @@ class DevelopmentIssuer:
             "token_type": "Bearer",
             "client_id": holder.client_id or secrets.token_hex(16),
             "jti": secrets.token_urlsafe(32),
-            "consumer": organisation(holder.org_number),
+            "consumer": organization(holder.org_number),
         }
         if holder.supplier_number:
-            claims["supplier"] = organisation(holder.supplier_number)
+            claims["supplier"] = organization(holder.supplier_number)
         if holder.delegation_source:
             claims["delegation_source"] = holder.delegation_source
         return self.altinn_token(claims, org=holder.org, org_number=holder.org_number, lifetime=lifetime)
@@ -126,6 +126,6 @@ class OwnTestTokens:
         return self._issuer.token(scopes=scope.split(), lifetime=OWN_LIFETIME, org=None)
 
 
-def organisation(number: str) -> dict[str, str]:
+def organization(number: str) -> dict[str, str]:
     """An organisation as tokens name it: the number behind the code of its register (ISO 6523)."""
     return {"authority": AUTHORITY, "ID": f"0192:{number}"}
