@@ -14,14 +14,13 @@ from pathlib import Path
 import jwt
 
 from varsel.auth.signing_key import ALGORITHM, SigningKey
+from varsel.outgoing.own_key import platform_claims
 
 KEY_FILE = "test-issuer-key.pem"
 TEST_ORG = "ttd"  # the test department: the service owner that all test environments know
 TEST_ORG_NUMBER = "991825827"
 AUTHORITY = "iso6523-actorid-upis"  # who says which organisation a number means
-PLATFORM_AUDIENCE = "platform.altinn.no"
 OWN_LIFETIME = timedelta(minutes=5)
-PLATFORM_HEAD_START = timedelta(seconds=5)  # valid before it was made, for clocks that go after ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +103,7 @@ class DevelopmentIssuer:
 
     def platform_token(self, org: str, app: str, lifetime: timedelta) -> str:
         """A platform access token, with which one of the owner's apps calls in its own name."""
-        now = int(time.time())
-        claims: dict[str, object] = {
-            "iss": org,
-            "urn:altinn:app": app,
-            "aud": PLATFORM_AUDIENCE,
-            "nbf": now - int(PLATFORM_HEAD_START.total_seconds()),
-            "exp": now + int(lifetime.total_seconds()),
-        }
-        return self._key.sign(claims)
+        return self._key.sign(platform_claims(org, app, lifetime))
 
 
 class OwnTestTokens:
