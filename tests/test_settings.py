@@ -1,12 +1,12 @@
 """Settings: read from the environment, defaulted where that is safe, refused where they make no sense."""
 
-import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.transports.certificates import Authority
+from tests.variables import set_variables
 from varsel.errors import SettingsError
 from varsel.mail_server import MailServer
 from varsel.relay import Relay
@@ -19,6 +19,8 @@ from varsel.settings import (
 )
 from varsel.token_issuer import TokenIssuer
 
+pytestmark = pytest.mark.usefixtures("no_variables")
+
 NEEDED = {
     "smtp_url": "smtp://relay.etat.test",
     "token_issuers": "https://issuer.test/",
@@ -26,19 +28,6 @@ NEEDED = {
     "from_address": "post@etat.test",
     "return_path_domain": "bounce.etat.test",
 }
-
-
-@pytest.fixture(autouse=True)
-def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of whoever runs the tests must not matter."""
-    for name in os.environ:
-        if name.startswith("VARSEL_"):
-            monkeypatch.delenv(name)
-
-
-def set_variables(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
-    for name, value in values.items():
-        monkeypatch.setenv(f"VARSEL_{name.upper()}", value)
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

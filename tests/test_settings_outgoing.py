@@ -1,31 +1,20 @@
 """Settings of what we ask others for: refused where they make no sense alone or together, shown without secrets."""
 
-import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.variables import set_variables
 from varsel.errors import SettingsError
 from varsel.outgoing_settings import OutgoingSettings, check_outgoing
 from varsel.settings import Settings, for_development, for_production, load_settings
 
+pytestmark = pytest.mark.usefixtures("no_variables")
+
 SECRET = "hemmelig"
 TOKENS = {"token_url": "https://issuer.test/token", "client_id": "varsel"}
 REGISTERS = {"profile_url": "https://profile.test", "register_url": "https://register.test"}
-
-
-@pytest.fixture(autouse=True)
-def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of whoever runs the tests must not matter."""
-    for name in os.environ:
-        if name.startswith("VARSEL_"):
-            monkeypatch.delenv(name)
-
-
-def set_variables(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
-    for name, value in values.items():
-        monkeypatch.setenv(f"VARSEL_{name.upper()}", value)
 
 
 @pytest.mark.parametrize(
