@@ -242,6 +242,25 @@ def test_in_development_mode_the_sandbox_is_asked() -> None:
     assert settings.condition_hosts == {"sandbox.test": "http://127.0.0.1:5091"}
 
 
+def test_in_development_mode_the_sandbox_is_asked_beside_the_hosts_that_are_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_variables(monkeypatch, condition_hosts="vilkar.etat.no=http://10.1.2.3")
+
+    settings = for_development(load_settings(dev=True, port=5091))
+
+    assert settings.condition_hosts == {
+        "sandbox.test": "http://127.0.0.1:5091",
+        "vilkar.etat.no": "http://10.1.2.3",
+    }
+
+
+def test_in_development_mode_the_sandboxs_host_may_be_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(monkeypatch, condition_hosts="sandbox.test=http://10.1.2.3")
+
+    assert for_development(load_settings(dev=True)).condition_hosts == {"sandbox.test": "http://10.1.2.3"}
+
+
 def test_outside_development_mode_nobody_is_asked_unless_named() -> None:
     settings = load_settings()
 
