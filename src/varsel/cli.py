@@ -29,6 +29,7 @@ from varsel.operator_commands import (
     print_report,
     remove_suppression,
 )
+from varsel.outgoing_settings import OutgoingSettings
 from varsel.serve import database_dsn, serve
 from varsel.settings import Settings, for_development, load_settings
 from varsel.show import show_order
@@ -230,9 +231,11 @@ def _reports(options: argparse.Namespace) -> None:
 
 def _settings(options: argparse.Namespace) -> None:
     settings = _settings_of(options)
-    for name, field in Settings.model_fields.items():
+    inherited = OutgoingSettings.model_fields  # pydantic has them first; who we are comes before whom we ask
+    fields = Settings.model_fields
+    for name in sorted(fields, key=lambda name: name in inherited):
         origin = "" if name in settings.model_fields_set else " (default)"
-        print(f"VARSEL_{name.upper()}={settings.shown(name)}{origin}\n    {field.description}")
+        print(f"VARSEL_{name.upper()}={settings.shown(name)}{origin}\n    {fields[name].description}")
 
 
 def _classify(options: argparse.Namespace) -> None:
