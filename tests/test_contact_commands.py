@@ -397,6 +397,21 @@ async def test_whoever_has_read_enough_of_an_export_sees_no_traceback(dsn: str, 
     assert (ended.returncode, ended.stderr) == (1, b"")
 
 
+@pytest.mark.parametrize("entries", [1, 5_000])
+async def test_an_export_that_cannot_be_written_is_one_line(dsn: str, pool: Pool, entries: int) -> None:
+    await import_contacts(pool, [Line(2 + n, Entry(f"{n:09}", "Brann AS")) for n in range(entries)], replace=False)
+
+    full = os.open("/dev/full", os.O_WRONLY)
+
+    ended = await asyncio.to_thread(varsel, dsn, "export", stdout=full)
+
+    os.close(full)
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        b"varsel: the output cannot be written: No space left on device\n",
+    )
+
+
 async def test_a_database_that_cannot_finish_is_one_line(dsn: str, pool: Pool) -> None:
     async with connection_of(pool) as conn, conn.transaction():
         await conn.execute(statements("contacts")["lock_contacts"])

@@ -1,6 +1,10 @@
 """What an operator reads and changes on the command line, beside the API."""
 
+import asyncio
 import csv
+import os
+import subprocess
+import sys
 from datetime import datetime
 from io import StringIO
 from uuid import UUID, uuid4
@@ -129,6 +133,25 @@ async def test_the_export_is_csv_and_nothing_in_it_is_a_formula(pool: Pool, caps
     assert entry["detail"] == '\'=cmd|"calc", and\nmore'
     assert (entry["address"], entry["reason"], entry["until"]) == ("kari@sandbox.test", "operator", "")
     assert datetime.fromisoformat(entry["since"]).tzinfo is not None
+
+
+@pytest.mark.parametrize("addresses", [1, 2_000])
+async def test_an_export_that_cannot_be_written_is_one_line(dsn: str, pool: Pool, addresses: int) -> None:
+    for n in range(addresses):
+        await add_suppression(pool, "ttd", f"kari{n}@sandbox.test", "asked us to")
+    command = [sys.executable, "-m", "varsel", "suppressions", "export"]
+
+    full = os.open("/dev/full", os.O_WRONLY)
+
+    ended = await asyncio.to_thread(
+        subprocess.run, command, stdout=full, stderr=subprocess.PIPE, env={"VARSEL_DATABASE_URL": dsn}
+    )
+
+    os.close(full)
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        b"varsel: the output cannot be written: No space left on device\n",
+    )
 
 
 async def test_a_report_that_matches_no_mail_is_listed_and_can_be_read(

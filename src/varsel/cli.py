@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -30,6 +29,7 @@ from varsel.operator_commands import (
     remove_suppression,
 )
 from varsel.outgoing_settings import OutgoingSettings
+from varsel.output import leave_output
 from varsel.serve import database_dsn, serve
 from varsel.settings import Settings, for_development, load_settings
 from varsel.show import show_order
@@ -49,8 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"varsel: {error}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
-        # Whoever read our output has enough; without this Python would complain once more when it flushes the rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave_output()  # whoever read it has enough
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -29,11 +29,11 @@ def faults_of(content: bytes | str) -> list[tuple[int, tuple[str, ...]]]:
 
 
 def written(*entries: Entry) -> bytes:
-    file = BytesIO()
-    with contact_writer(file) as write:
-        for entry in entries:
-            write(entry)
-    return file.getvalue()
+    file = StringIO(newline="")
+    write = contact_writer(file)
+    for entry in entries:
+        write(entry)
+    return file.getvalue().encode()
 
 
 COMMAS = "identity,name,email_addresses,mobile_numbers,reserved"
