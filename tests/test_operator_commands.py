@@ -5,17 +5,19 @@ import csv
 import os
 import subprocess
 import sys
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from uuid import UUID, uuid4
 
 import pytest
 
 from tests.delivery_reports.samples import new_dsn, recipient_fields
-from tests.factories import notification_in, placed_notification
+from tests.factories import notification_in, placed_notification, placed_order
 from varsel.database.connect import Pool, connection_of
 from varsel.delivery_reports.record import ReportRules, take_report
 from varsel.errors import SettingsError
+from varsel.notifications.liveness import Worker
 from varsel.notifications.send_status import (
     Claim,
     Doubt,
@@ -32,6 +34,8 @@ from varsel.operator_commands import (
     print_report,
     remove_suppression,
 )
+from varsel.orders.cancel import cancel_order
+from varsel.orders.order_claims import DueOrder, claim_due_orders, postpone_order
 from varsel.show import show_order
 
 S = SendStatus
@@ -86,6 +90,46 @@ async def test_words_of_several_lines_are_shown_on_one(pool: Pool, report_rules:
         await mark_succeeded(conn, [Success(claim_of(order_id, notification_id), "250-first\r\n250 second")])
 
     assert "250-first 250 second" in await shown(pool, order_id)
+
+
+@pytest.fixture
+async def due_order(pool: Pool, worker: Worker) -> DueOrder:
+    """An order that the worker has claimed."""
+    await placed_order(pool, condition_endpoint="https://vilkar.etat.no/sjekk")
+    assert worker.number is not None
+    [order] = await claim_due_orders(pool, worker.number, 1)
+    return order
+
+
+async def test_an_order_in_hand_is_shown_with_its_worker_and_not_since_when(
+    pool: Pool, worker: Worker, due_order: DueOrder
+) -> None:
+    first, _, process = (await shown(pool, due_order.id)).splitlines()
+
+    assert first == f"Order {due_order.id} of ttd, Email, Processing"
+    assert process == f"  attempt 1: in hand of worker {worker.number}"
+
+
+@pytest.mark.parametrize(("is_unanswered", "why"), [(False, ""), (True, ", its send condition was left unanswered")])
+async def test_an_order_that_waits_is_shown_with_its_next_attempt(
+    pool: Pool, worker: Worker, due_order: DueOrder, is_unanswered: bool, why: str
+) -> None:
+    assert worker.number is not None
+    delayed = replace(due_order, condition_unanswered=is_unanswered)
+    await postpone_order(pool, worker.number, delayed, timedelta(minutes=1))
+
+    *_, process = (await shown(pool, due_order.id)).splitlines()
+
+    retry_at = await pool.fetchval("SELECT retry_at FROM orders")
+    shown_at = retry_at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    assert process == f"  attempt 1: waits, tried again {shown_at}Z{why}"
+
+
+async def test_an_order_that_was_taken_back_is_shown_since_when(pool: Pool) -> None:
+    order_id = await placed_order(pool, requested_send_time=datetime.now(UTC) + timedelta(hours=1))
+    await cancel_order(pool, order_id, "ttd")
+
+    assert ", Cancelled since 20" in await shown(pool, order_id)
 
 
 async def test_an_address_is_added_listed_and_removed_in_any_case(

@@ -27,7 +27,7 @@ _MEANINGS = {
     "id": "The id, which the service gave.",
     "ignoreReservation": "Whether to reach people who have reserved themselves against electronic communication.",
     "isReserved": "Who has reserved themselves against electronic communication, by national identity number.",
-    "lastUpdate": "Since when the status stands.",
+    "lastUpdate": "Since when the status stands; of an order that is `Processing`, when it was placed.",
     "links": "Where to read more.",
     "missingContact": "Whom the contact register knows no address of, by identity.",
     "mobileNumber": "Not used for e-mail, and not taken beside an identity.",
