@@ -38,7 +38,7 @@ from varsel.settings import Settings, for_development, load_settings
 from varsel.transports.return_path import ReturnPaths
 from varsel.transports.smtp import SmtpTransport
 
-pytest_plugins = ["tests.log_plugin"]
+pytest_plugins = ["tests.log_plugin", "tests.variables"]
 
 TEMPLATE = "varsel_template"
 _server = pytest.StashKey[tuple[EmbeddedPostgres, Path] | None]()

@@ -289,7 +289,7 @@ async def test_all_that_is_known_is_shown(pool: Pool, imported: Imports, capsys:
     await show_contact(pool, "01017012345")
     *person, person_changed = capsys.readouterr().out.splitlines()
     await show_contact(pool, "991 825 827")
-    *organisation, _ = capsys.readouterr().out.splitlines()
+    *organization, _ = capsys.readouterr().out.splitlines()
 
     assert person == [
         "person          01017012345",
@@ -299,7 +299,7 @@ async def test_all_that_is_known_is_shown(pool: Pool, imported: Imports, capsys:
         "reserved        yes",
     ]
     assert person_changed.startswith("changed         20")
-    assert organisation == [
+    assert organization == [
         "organisation    991825827",
         "name            Brann AS",
         "e-mail          post@brann.test, vakt@brann.test",
@@ -395,6 +395,21 @@ async def test_whoever_has_read_enough_of_an_export_sees_no_traceback(dsn: str, 
 
     os.close(writer)
     assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize("entries", [1, 5_000])
+async def test_an_export_that_cannot_be_written_is_one_line(dsn: str, pool: Pool, entries: int) -> None:
+    await import_contacts(pool, [Line(2 + n, Entry(f"{n:09}", "Brann AS")) for n in range(entries)], replace=False)
+
+    full = os.open("/dev/full", os.O_WRONLY)
+
+    ended = await asyncio.to_thread(varsel, dsn, "export", stdout=full)
+
+    os.close(full)
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        b"varsel: the output cannot be written: No space left on device\n",
+    )
 
 
 async def test_a_database_that_cannot_finish_is_one_line(dsn: str, pool: Pool) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from bench.service import Service
 from tests.factories import BODY, SUBJECT
-from varsel.sandbox.contacts import ORGANISATIONS, PERSONS, Lookup
+from varsel.sandbox.contacts import ORGANIZATIONS, PERSONS, Lookup
 
 ORDERS = "/notifications/api/v1/orders"
 LIMIT = 60.0  # seconds; a bound for a machine under load, not a measure
@@ -103,7 +103,7 @@ def test_an_order_on_a_condition_goes_as_the_originals_own_tests_want_it(
 def test_everybody_in_the_sandbox_has_the_fate_that_is_documented(owner: httpx2.Client) -> None:
     numbers = [p.number for p in PERSONS.values() if p.lookup is Lookup.ANSWERED]
     recipients = [{"nationalIdentityNumber": number} for number in numbers]
-    recipients += [{"organizationNumber": number} for number in ORGANISATIONS]
+    recipients += [{"organizationNumber": number} for number in ORGANIZATIONS]
     placed = owner.post(
         f"{ORDERS}/email", json=order(*recipients, resourceId="urn:altinn:resource:skjema", subject="$recipientName$")
     )
@@ -116,7 +116,7 @@ def test_everybody_in_the_sandbox_has_the_fate_that_is_documented(owner: httpx2.
         number = recipient.get("organizationNumber") or recipient["nationalIdentityNumber"]
         found.setdefault(number, []).append(notification["sendStatus"]["status"])
     documented = {number: list(PERSONS[number].send_statuses) for number in numbers}
-    documented |= {number: list(organisation.send_statuses) for number, organisation in ORGANISATIONS.items()}
+    documented |= {number: list(organization.send_statuses) for number, organization in ORGANIZATIONS.items()}
     assert found == documented
     subjects = {mail["recipients"][0]: mail["subject"] for mail in owner.get("/sandbox/messages").json()}
     assert subjects["delivered+kari@sandbox.test"] == "Kari Nordmann"

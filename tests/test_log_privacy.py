@@ -12,7 +12,7 @@ from tests.log_privacy import MARKER, findings_in, kinds_of
 
 REPOSITORY = Path(__file__).parents[1]
 JWT = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2ln"
-ADDRESS, IDENTITY, ORGANISATION, TOKEN, TEXT = (
+ADDRESS, IDENTITY, ORGANIZATION, TOKEN, TEXT = (
     "an e-mail address",
     "an identity number",
     "an organisation number",
@@ -41,11 +41,11 @@ ADDRESS, IDENTITY, ORGANISATION, TOKEN, TEXT = (
         (IDENTITY, "person_01019012345."),
         (IDENTITY, "010190 12345"),
         (IDENTITY, "010190-12345"),
-        (ORGANISATION, "991825827"),
-        (ORGANISATION, "0192:991825827"),
-        (ORGANISATION, "991 825 827"),
-        (ORGANISATION, "NO991825827MVA"),
-        (ORGANISATION, "{'ID': '0192:991825827'}"),
+        (ORGANIZATION, "991825827"),
+        (ORGANIZATION, "0192:991825827"),
+        (ORGANIZATION, "991 825 827"),
+        (ORGANIZATION, "NO991825827MVA"),
+        (ORGANIZATION, "{'ID': '0192:991825827'}"),
         (TOKEN, JWT),
         (TOKEN, f"b'Authorization: Bearer {JWT}'"),
         (TOKEN, "bearer 3b9ff2a0c4e14f0d"),
@@ -101,7 +101,7 @@ def test_it_is_found_wherever_it_stands_in_a_line(line: object, event: str, key:
 def test_numbers_are_found_that_are_no_strings(tmp_path: Path) -> None:
     (tmp_path / "gw0.log").write_text('{"event": "looked up", "who": 11019012345, "of": 991825827}\n')
 
-    assert [finding.kind for finding in findings_in(tmp_path)] == [IDENTITY, ORGANISATION]
+    assert [finding.kind for finding in findings_in(tmp_path)] == [IDENTITY, ORGANIZATION]
 
 
 LEAKS = """

@@ -1,17 +1,23 @@
 """What an operator reads and changes on the command line, beside the API."""
 
+import asyncio
 import csv
-from datetime import datetime
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from uuid import UUID, uuid4
 
 import pytest
 
 from tests.delivery_reports.samples import new_dsn, recipient_fields
-from tests.factories import notification_in, placed_notification
+from tests.factories import notification_in, placed_notification, placed_order
 from varsel.database.connect import Pool, connection_of
 from varsel.delivery_reports.record import ReportRules, take_report
 from varsel.errors import SettingsError
+from varsel.notifications.liveness import Worker
 from varsel.notifications.send_status import (
     Claim,
     Doubt,
@@ -28,6 +34,8 @@ from varsel.operator_commands import (
     print_report,
     remove_suppression,
 )
+from varsel.orders.cancel import cancel_order
+from varsel.orders.order_claims import DueOrder, claim_due_orders, postpone_order
 from varsel.show import show_order
 
 S = SendStatus
@@ -84,6 +92,46 @@ async def test_words_of_several_lines_are_shown_on_one(pool: Pool, report_rules:
     assert "250-first 250 second" in await shown(pool, order_id)
 
 
+@pytest.fixture
+async def due_order(pool: Pool, worker: Worker) -> DueOrder:
+    """An order that the worker has claimed."""
+    await placed_order(pool, condition_endpoint="https://vilkar.etat.no/sjekk")
+    assert worker.number is not None
+    [order] = await claim_due_orders(pool, worker.number, 1)
+    return order
+
+
+async def test_an_order_in_hand_is_shown_with_its_worker_and_not_since_when(
+    pool: Pool, worker: Worker, due_order: DueOrder
+) -> None:
+    first, _, process = (await shown(pool, due_order.id)).splitlines()
+
+    assert first == f"Order {due_order.id} of ttd, Email, Processing"
+    assert process == f"  attempt 1: in hand of worker {worker.number}"
+
+
+@pytest.mark.parametrize(("is_unanswered", "why"), [(False, ""), (True, ", its send condition was left unanswered")])
+async def test_an_order_that_waits_is_shown_with_its_next_attempt(
+    pool: Pool, worker: Worker, due_order: DueOrder, is_unanswered: bool, why: str
+) -> None:
+    assert worker.number is not None
+    delayed = replace(due_order, condition_unanswered=is_unanswered)
+    await postpone_order(pool, worker.number, delayed, timedelta(minutes=1))
+
+    *_, process = (await shown(pool, due_order.id)).splitlines()
+
+    retry_at = await pool.fetchval("SELECT retry_at FROM orders")
+    shown_at = retry_at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    assert process == f"  attempt 1: waits, tried again {shown_at}Z{why}"
+
+
+async def test_an_order_that_was_taken_back_is_shown_since_when(pool: Pool) -> None:
+    order_id = await placed_order(pool, requested_send_time=datetime.now(UTC) + timedelta(hours=1))
+    await cancel_order(pool, order_id, "ttd")
+
+    assert ", Cancelled since 20" in await shown(pool, order_id)
+
+
 async def test_an_address_is_added_listed_and_removed_in_any_case(
     pool: Pool, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,6 +177,25 @@ async def test_the_export_is_csv_and_nothing_in_it_is_a_formula(pool: Pool, caps
     assert entry["detail"] == '\'=cmd|"calc", and\nmore'
     assert (entry["address"], entry["reason"], entry["until"]) == ("kari@sandbox.test", "operator", "")
     assert datetime.fromisoformat(entry["since"]).tzinfo is not None
+
+
+@pytest.mark.parametrize("addresses", [1, 2_000])
+async def test_an_export_that_cannot_be_written_is_one_line(dsn: str, pool: Pool, addresses: int) -> None:
+    for n in range(addresses):
+        await add_suppression(pool, "ttd", f"kari{n}@sandbox.test", "asked us to")
+    command = [sys.executable, "-m", "varsel", "suppressions", "export"]
+
+    full = os.open("/dev/full", os.O_WRONLY)
+
+    ended = await asyncio.to_thread(
+        subprocess.run, command, stdout=full, stderr=subprocess.PIPE, env={"VARSEL_DATABASE_URL": dsn}
+    )
+
+    os.close(full)
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        b"varsel: the output cannot be written: No space left on device\n",
+    )
 
 
 async def test_a_report_that_matches_no_mail_is_listed_and_can_be_read(

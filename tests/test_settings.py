@@ -1,14 +1,17 @@
 """Settings: read from the environment, defaulted where that is safe, refused where they make no sense."""
 
-import os
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.transports.certificates import Authority
+from tests.variables import set_variables
 from varsel.errors import SettingsError
 from varsel.mail_server import MailServer
+from varsel.outgoing_settings import OutgoingSettings
 from varsel.relay import Relay
 from varsel.settings import (
     NEEDED_OUTSIDE_DEV,
@@ -19,6 +22,8 @@ from varsel.settings import (
 )
 from varsel.token_issuer import TokenIssuer
 
+pytestmark = pytest.mark.usefixtures("no_variables")
+
 NEEDED = {
     "smtp_url": "smtp://relay.etat.test",
     "token_issuers": "https://issuer.test/",
@@ -26,19 +31,6 @@ NEEDED = {
     "from_address": "post@etat.test",
     "return_path_domain": "bounce.etat.test",
 }
-
-
-@pytest.fixture(autouse=True)
-def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of whoever runs the tests must not matter."""
-    for name in os.environ:
-        if name.startswith("VARSEL_"):
-            monkeypatch.delenv(name)
-
-
-def set_variables(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
-    for name, value in values.items():
-        monkeypatch.setenv(f"VARSEL_{name.upper()}", value)
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -216,6 +208,16 @@ def test_what_is_shown_can_be_set_again(monkeypatch: pytest.MonkeyPatch) -> None
     set_variables(monkeypatch, **{name: settings.shown(name) for name in Settings.model_fields if settings.shown(name)})
 
     assert load_settings() == settings
+
+
+def test_each_setting_is_printed_once_and_what_we_ask_others_for_comes_last() -> None:
+    printed = subprocess.run([sys.executable, "-m", "varsel", "settings"], capture_output=True, check=True).stdout
+
+    lines = [line for line in printed.decode().splitlines() if line.startswith("VARSEL_")]
+    names = [line.partition("=")[0].removeprefix("VARSEL_").lower() for line in lines]
+    own = [name for name in Settings.model_fields if name not in OutgoingSettings.model_fields]
+    assert names == [*own, *OutgoingSettings.model_fields]
+    assert names[:2] == ["dev", "host"]
 
 
 @pytest.fixture

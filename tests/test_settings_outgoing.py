@@ -1,31 +1,20 @@
 """Settings of what we ask others for: refused where they make no sense alone or together, shown without secrets."""
 
-import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.variables import set_variables
 from varsel.errors import SettingsError
 from varsel.outgoing_settings import OutgoingSettings, check_outgoing
 from varsel.settings import Settings, for_development, for_production, load_settings
 
+pytestmark = pytest.mark.usefixtures("no_variables")
+
 SECRET = "hemmelig"
 TOKENS = {"token_url": "https://issuer.test/token", "client_id": "varsel"}
 REGISTERS = {"profile_url": "https://profile.test", "register_url": "https://register.test"}
-
-
-@pytest.fixture(autouse=True)
-def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of whoever runs the tests must not matter."""
-    for name in os.environ:
-        if name.startswith("VARSEL_"):
-            monkeypatch.delenv(name)
-
-
-def set_variables(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
-    for name, value in values.items():
-        monkeypatch.setenv(f"VARSEL_{name.upper()}", value)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +240,25 @@ def test_in_development_mode_the_sandbox_is_asked() -> None:
     assert settings.contact_register == "http"
     assert settings.profile_url == "http://127.0.0.1:5091/profile/api/v1"
     assert settings.condition_hosts == {"sandbox.test": "http://127.0.0.1:5091"}
+
+
+def test_in_development_mode_the_sandbox_is_asked_beside_the_hosts_that_are_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_variables(monkeypatch, condition_hosts="vilkar.etat.no=http://10.1.2.3")
+
+    settings = for_development(load_settings(dev=True, port=5091))
+
+    assert settings.condition_hosts == {
+        "sandbox.test": "http://127.0.0.1:5091",
+        "vilkar.etat.no": "http://10.1.2.3",
+    }
+
+
+def test_in_development_mode_the_sandboxs_host_may_be_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(monkeypatch, condition_hosts="sandbox.test=http://10.1.2.3")
+
+    assert for_development(load_settings(dev=True)).condition_hosts == {"sandbox.test": "http://10.1.2.3"}
 
 
 def test_outside_development_mode_nobody_is_asked_unless_named() -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -29,6 +28,8 @@ from varsel.operator_commands import (
     print_report,
     remove_suppression,
 )
+from varsel.outgoing_settings import OutgoingSettings
+from varsel.output import leave_output
 from varsel.serve import database_dsn, serve
 from varsel.settings import Settings, for_development, load_settings
 from varsel.show import show_order
@@ -48,8 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"varsel: {error}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
-        # Whoever read our output has enough; without this Python would complain once more when it flushes the rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave_output()  # whoever read it has enough
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -230,9 +230,11 @@ def _reports(options: argparse.Namespace) -> None:
 
 def _settings(options: argparse.Namespace) -> None:
     settings = _settings_of(options)
-    for name, field in Settings.model_fields.items():
+    inherited = OutgoingSettings.model_fields  # pydantic has them first; who we are comes before whom we ask
+    fields = Settings.model_fields
+    for name in sorted(fields, key=lambda name: name in inherited):
         origin = "" if name in settings.model_fields_set else " (default)"
-        print(f"VARSEL_{name.upper()}={settings.shown(name)}{origin}\n    {field.description}")
+        print(f"VARSEL_{name.upper()}={settings.shown(name)}{origin}\n    {fields[name].description}")
 
 
 def _classify(options: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ from varsel.contact_register.maintain import (
 from varsel.contact_register.register import is_person
 from varsel.database.connect import Pool
 from varsel.errors import SettingsError
+from varsel.output import text_output
 
 STDIN = "-"
 UNKNOWN = "the contact register has no such identity"
@@ -89,8 +90,13 @@ async def show_contact(pool: Pool, identity: str) -> None:
 
 
 async def export_contacts(pool: Pool) -> None:
-    """Write everybody to stdout, as a file that import reads back to the same."""
-    with contact_writer(sys.stdout.buffer) as write:
+    """Write everybody to stdout, as a file that import reads back to the same.
+
+    Raises:
+        SettingsError: stdout cannot be written to.
+    """
+    with text_output("utf-8") as text:
+        write = contact_writer(text)
         async with aclosing(all_entries(pool)) as entries:
             async for entry in entries:
                 write(entry)

@@ -13,6 +13,7 @@ from varsel.notifications.suppression import (
     read_suppressions,
     suppress_by_operator,
 )
+from varsel.output import Output, text_output
 
 REPORTS_SHOWN = 100
 COLUMNS = ("owner", "address", "reason", "since", "until", "notification_id", "detail")
@@ -27,11 +28,16 @@ async def list_suppressions(pool: Pool, owner: str | None) -> None:
 
 
 async def export_suppressions(pool: Pool, owner: str | None) -> None:
-    """Write them to stdout as CSV (RFC 4180), with a line of names first."""
-    writer = csv.writer(sys.stdout)
-    writer.writerow(COLUMNS)
-    async for entry in read_suppressions(pool, owner):
-        writer.writerow(_cells(entry))
+    """Write them to stdout as CSV (RFC 4180), with a line of names first.
+
+    Raises:
+        SettingsError: stdout cannot be written to.
+    """
+    with text_output(sys.stdout.encoding) as text:
+        writer = csv.writer(text)
+        writer.writerow(COLUMNS)
+        async for entry in read_suppressions(pool, owner):
+            writer.writerow(_cells(entry))
 
 
 async def add_suppression(pool: Pool, owner: str, address: str, detail: str | None) -> None:
@@ -70,13 +76,14 @@ async def print_report(pool: Pool, report_id: int) -> None:
     """Write the report to stdout as it came.
 
     Raises:
-        SettingsError: there is no such report.
+        SettingsError: there is no such report, or stdout cannot be written to.
     """
     content = await content_of_report(pool, report_id)
     if content is None:
         raise SettingsError(f"there is no report {report_id}")
-    sys.stdout.buffer.write(content)
-    sys.stdout.buffer.flush()
+    output = Output()
+    output.write(content)
+    output.flush()
 
 
 def _cells(entry: Suppression) -> list[str]:

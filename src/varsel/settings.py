@@ -56,7 +56,9 @@ class Settings(OutgoingSettings):
 
     model_config = SettingsConfigDict(env_prefix="VARSEL_", frozen=True, extra="ignore")
 
-    dev: bool = Field(False, description="development mode: loopback only, test issuer, sandbox mail server")
+    dev: bool = Field(
+        False, description="development mode: loopback, test issuer, and a sandbox: mail server, contact registers"
+    )
     host: str = Field("127.0.0.1", description="address that the API listens on")
     port: int = Field(5090, ge=0, le=65535, description="port that the API listens on; 0 takes a free one")
     data_dir: Path = Field(
@@ -301,7 +303,19 @@ def for_development(settings: Settings, *, smtp_port: int = 0) -> Settings:
     """
     require_loopback(settings)
     own_url = f"http://[::1]:{settings.port}" if settings.host == "::1" else f"http://127.0.0.1:{settings.port}"
-    defaults: dict[str, object] = {
+    update = {
+        name: value
+        for name, value in _development_defaults(own_url, smtp_port).items()
+        if getattr(settings, name) is None or name not in settings.model_fields_set
+    }
+    update["condition_hosts"] = {SANDBOX_HOST: own_url, **settings.condition_hosts}
+    settings = settings.model_copy(update=update)
+    check_outgoing(settings)
+    return settings
+
+
+def _development_defaults(own_url: str, smtp_port: int) -> Mapping[str, object]:
+    return {
         "public_url": own_url,
         "smtp_url": SecretStr(f"smtp://127.0.0.1:{smtp_port}"),
         "from_address": f"noreply@{DEV_DOMAIN}",
@@ -309,21 +323,12 @@ def for_development(settings: Settings, *, smtp_port: int = 0) -> Settings:
         "reports_listen": "lmtp://127.0.0.1:0",
         "retry_first": timedelta(seconds=2),
         "condition_retry": timedelta(seconds=5),
-        "condition_hosts": {SANDBOX_HOST: own_url},
         # The sandbox's own, over HTTP like real ones.
         "contact_register": "http",
         "profile_url": f"{own_url}/profile/api/v1",
         "register_url": f"{own_url}/register/api/v1",
         "authorization_url": f"{own_url}/authorization/api/v1",
     }
-    unset = {
-        name: value
-        for name, value in defaults.items()
-        if getattr(settings, name) is None or name not in settings.model_fields_set
-    }
-    settings = settings.model_copy(update=unset)
-    check_outgoing(settings)
-    return settings
 
 
 def require_loopback(settings: Settings) -> None:

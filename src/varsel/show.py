@@ -19,13 +19,15 @@ async def show_order(pool: Pool, order_id: UUID) -> str | None:
     if order is None:
         return None
     steps = await pool.fetch(SQL["steps_of_order"], order_id)
+    is_processing = order["status"] == "Processing"
+    # A claim does not move status_at, so of an order in process it is when it was placed.
+    since = "" if is_processing else f" since {_clock(order['status_at'])}"
     lines = [
-        f"Order {order['id']} of {order['owner']}, {order['channel']}, {order['status']} since"
-        f" {_clock(order['status_at'])}",
+        f"Order {order['id']} of {order['owner']}, {order['channel']}, {order['status']}{since}",
         f"  placed {_clock(order['created_at'])}, to be sent {_clock(order['requested_send_time'])}"
         + (f", sender's reference {order['senders_reference']}" if order["senders_reference"] else ""),
     ]
-    if order["status"] == "Processing":
+    if is_processing:
         lines.append(_processing(order))
     for _, rows in groupby(steps, key=lambda row: row["id"]):
         lines += _notification(list(rows))
@@ -43,7 +45,7 @@ def _notification(rows: Sequence[asyncpg.Record]) -> list[str]:
 
 
 def _processing(order: asyncpg.Record) -> str:
-    """What an order that has no notifications yet waits for."""
+    """In whose hand an order is that has no notifications yet, or when it is tried again; why is in the log."""
     where = f"in hand of worker {order['claimed_by']}" if order["claimed_by"] is not None else "waits"
     again = f", tried again {_clock(order['retry_at'])}" if order["retry_at"] is not None else ""
     why = ", its send condition was left unanswered" if order["condition_unanswered"] else ""

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 
 PERSONS = "/profile/api/v1/users/contactpoint/lookup"
-ORGANISATIONS = "/profile/api/v1/organizations/notificationaddresses/lookup"
+ORGANIZATIONS = "/profile/api/v1/organizations/notificationaddresses/lookup"
 UNITS = "/profile/api/v1/units/contactpoint/lookup"
 NAMES = "/register/api/v1/parties/nameslookup"
 DECISION = "/authorization/api/v1/decision"

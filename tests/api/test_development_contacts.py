@@ -5,12 +5,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.api.registers import NAMES, ORGANISATIONS, PERSONS, UNITS, ask, contact_points
+from tests.api.registers import NAMES, ORGANIZATIONS, PERSONS, UNITS, ask, contact_points
 from varsel.sandbox import contacts
-from varsel.sandbox.contacts import Lookup, Organisation, Person
+from varsel.sandbox.contacts import Lookup, Organization, Person
 
 KARI, OLA, ROLF, UNNI, MONA, BIRGER, UNNAMED, SVERRE, STAALE, NINA = contacts.PERSONS
-ENKEL, MANGE, ADRESSELOES, HALVVEIS, BARE_BRUKERE, OVERLAPP, UNNAMED_ORG = contacts.ORGANISATIONS
+ENKEL, MANGE, ADRESSELOES, HALVVEIS, BARE_BRUKERE, OVERLAPP, UNNAMED_ORG = contacts.ORGANIZATIONS
 UNKNOWN_PERSON, UNKNOWN_ORG = "11818011000", "310000019"
 
 
@@ -47,7 +47,7 @@ async def test_whoever_is_unknown_is_absent_and_everybody_else_is_there_once(dev
 
 async def test_a_lookup_of_nobody_finds_nobody(developer: httpx2.AsyncClient) -> None:
     assert await contact_points(developer, PERSONS, {"nationalIdentityNumbers": []}) == []
-    assert await contact_points(developer, ORGANISATIONS, {"organizationNumbers": []}) == []
+    assert await contact_points(developer, ORGANIZATIONS, {"organizationNumbers": []}) == []
     assert await contact_points(developer, UNITS, {"organizationNumbers": [], "resourceId": "x"}) == []
     assert names_of(await ask(developer, NAMES, {"parties": []})) == []
 
@@ -74,25 +74,25 @@ async def test_a_faltering_register_answers_then_does_not_then_does_again(develo
     assert answers[3].content == answers[0].content
 
 
-@pytest.mark.parametrize("organisation", contacts.ORGANISATIONS.values(), ids=contacts.ORGANISATIONS)
+@pytest.mark.parametrize("organization", contacts.ORGANIZATIONS.values(), ids=contacts.ORGANIZATIONS)
 async def test_a_known_organisation_is_told_with_its_official_addresses_only(
-    developer: httpx2.AsyncClient, organisation: Organisation
+    developer: httpx2.AsyncClient, organization: Organization
 ) -> None:
-    found = await contact_points(developer, ORGANISATIONS, {"organizationNumbers": [organisation.number]})
+    found = await contact_points(developer, ORGANIZATIONS, {"organizationNumbers": [organization.number]})
 
     assert found == [
         {
-            "organizationNumber": organisation.number,
-            "partyId": organisation.party_id,
-            "mobileNumberList": list(organisation.mobiles),
-            "emailList": list(organisation.emails),
+            "organizationNumber": organization.number,
+            "partyId": organization.party_id,
+            "mobileNumberList": list(organization.mobiles),
+            "emailList": list(organization.emails),
             "userContactPoints": [],
         }
     ]
 
 
 async def test_an_address_that_is_there_twice_is_told_twice(developer: httpx2.AsyncClient) -> None:
-    [found] = await contact_points(developer, ORGANISATIONS, {"organizationNumbers": [MANGE]})
+    [found] = await contact_points(developer, ORGANIZATIONS, {"organizationNumbers": [MANGE]})
 
     lower = [address.lower() for address in found["emailList"]]
     assert (len(found["emailList"]), len(set(found["emailList"])), len(set(lower))) == (3, 3, 2)
@@ -101,7 +101,7 @@ async def test_an_address_that_is_there_twice_is_told_twice(developer: httpx2.As
 async def test_of_several_organisations_the_known_ones_are_told(developer: httpx2.AsyncClient) -> None:
     asked = [HALVVEIS, UNKNOWN_ORG, KARI, ADRESSELOES, HALVVEIS]
 
-    found = await contact_points(developer, ORGANISATIONS, {"organizationNumbers": asked})
+    found = await contact_points(developer, ORGANIZATIONS, {"organizationNumbers": asked})
 
     assert sorted(each["organizationNumber"] for each in found) == [ADRESSELOES, HALVVEIS]
 
@@ -126,7 +126,7 @@ async def test_users_are_told_whether_they_may_act_or_not(developer: httpx2.Asyn
 
 
 async def test_an_official_address_may_be_a_users_too_in_other_letters(developer: httpx2.AsyncClient) -> None:
-    [official] = await contact_points(developer, ORGANISATIONS, {"organizationNumbers": [OVERLAPP]})
+    [official] = await contact_points(developer, ORGANIZATIONS, {"organizationNumbers": [OVERLAPP]})
     [of_users] = await contact_points(developer, UNITS, {"organizationNumbers": [OVERLAPP], "resourceId": "x"})
 
     given, registered = official["emailList"], [user["email"] for user in of_users["userContactPoints"]]
@@ -137,7 +137,7 @@ async def test_an_official_address_may_be_a_users_too_in_other_letters(developer
 async def test_an_organisation_without_users_is_absent_where_users_are_asked_for(
     developer: httpx2.AsyncClient,
 ) -> None:
-    asked = [*contacts.ORGANISATIONS, UNKNOWN_ORG]
+    asked = [*contacts.ORGANIZATIONS, UNKNOWN_ORG]
 
     found = await contact_points(developer, UNITS, {"organizationNumbers": asked, "resourceId": "x"})
 
@@ -186,7 +186,7 @@ async def test_everybody_is_listed_for_whoever_asks(developer: httpx2.AsyncClien
     listed = (await developer.get("/sandbox/contacts")).json()
 
     assert [each["nationalIdentityNumber"] for each in listed["persons"]] == list(contacts.PERSONS)
-    assert [each["organizationNumber"] for each in listed["organizations"]] == list(contacts.ORGANISATIONS)
+    assert [each["organizationNumber"] for each in listed["organizations"]] == list(contacts.ORGANIZATIONS)
     assert [each["whatHappens"] for each in listed["persons"]] == [each.story for each in contacts.PERSONS.values()]
 
 
@@ -211,7 +211,7 @@ async def test_a_person_is_listed_with_all_that_there_is_to_know(developer: http
 async def test_an_organisation_is_listed_with_all_that_there_is_to_know(developer: httpx2.AsyncClient) -> None:
     organizations = (await developer.get("/sandbox/contacts")).json()["organizations"]
 
-    by_number = {organisation.pop("organizationNumber"): organisation for organisation in organizations}
+    by_number = {organization.pop("organizationNumber"): organization for organization in organizations}
     assert by_number[BARE_BRUKERE] == {
         "partyId": 50005,
         "name": "Bare Brukere SA",
@@ -226,6 +226,6 @@ async def test_an_organisation_is_listed_with_all_that_there_is_to_know(develope
             }
             for number, user_id, name, may_act in ((KARI, 20001, "kari", True), (OLA, 20002, "ola", False))
         ],
-        "whatHappens": contacts.ORGANISATIONS[BARE_BRUKERE].story,
+        "whatHappens": contacts.ORGANIZATIONS[BARE_BRUKERE].story,
         "sendStatuses": ["Delivered"],
     }

@@ -15,7 +15,7 @@ from varsel.api.openapi.pieces import Json, ref
 from varsel.settings import Settings
 
 LATER = "2036-05-02T09:00:00+02:00"
-PERSON, ORGANISATION = {"nationalIdentityNumber": "01877512345"}, {"organizationNumber": "991825827"}
+PERSON, ORGANIZATION = {"nationalIdentityNumber": "01877512345"}, {"organizationNumber": "991825827"}
 
 
 async def test_it_is_served_to_whoever_asks(anonymous: httpx2.AsyncClient) -> None:
@@ -111,7 +111,7 @@ TAKEN: list[dict[str, Any]] = [
     *({"resourceId": resource, "resourceAction": None} for resource in (None, "", " ", "urn:x")),
     {"resourceAction": ""},
     {"resourceId": "urn:x", "resourceAction": "read"},
-    {"recipients": [PERSON, ORGANISATION, KARI]},
+    {"recipients": [PERSON, ORGANIZATION, KARI]},
     {"recipients": [KARI | {"mobileNumber": "+4799999999", "nationalIdentityNumber": "", "organizationNumber": None}]},
     {"recipients": [PERSON | {"emailAddress": "", "mobileNumber": None, "isReserved": True}]},
     {"recipients": [KARI | {"isReserved": None, "name": "Kari"}]},
@@ -131,8 +131,8 @@ REFUSED: list[dict[str, Any]] = [
     *({"subject": text} for text in (None, "", " ", "\t", 1)),
     *({"body": text} for text in (None, "", "\n", ["Hei"])),
     *({"recipients": recipients} for recipients in NO_RECIPIENTS),
-    *({"recipients": [KARI | more]} for more in (PERSON, ORGANISATION, {"emailAddress": None}, {"emailAddress": 1})),
-    *({"recipients": [PERSON | more]} for more in (ORGANISATION, {"mobileNumber": "+4799999999"})),
+    *({"recipients": [KARI | more]} for more in (PERSON, ORGANIZATION, {"emailAddress": None}, {"emailAddress": 1})),
+    *({"recipients": [PERSON | more]} for more in (ORGANIZATION, {"mobileNumber": "+4799999999"})),
     *({"recipients": [{"nationalIdentityNumber": number}]} for number in ("", "1", "0187751234x", 1877512345)),
     *({"recipients": [{"organizationNumber": number}]} for number in ("", "1", "99182582x", "9918258271")),
     {"recipients": [KARI | {"isReserved": "no"}]},

@@ -29,11 +29,11 @@ def faults_of(content: bytes | str) -> list[tuple[int, tuple[str, ...]]]:
 
 
 def written(*entries: Entry) -> bytes:
-    file = BytesIO()
-    with contact_writer(file) as write:
-        for entry in entries:
-            write(entry)
-    return file.getvalue()
+    file = StringIO(newline="")
+    write = contact_writer(file)
+    for entry in entries:
+        write(entry)
+    return file.getvalue().encode()
 
 
 COMMAS = "identity,name,email_addresses,mobile_numbers,reserved"
@@ -181,14 +181,14 @@ persons = st.builds(
     st.lists(numbers, max_size=1).map(tuple),
     st.booleans(),
 )
-organisations = st.builds(
+organizations = st.builds(
     Entry,
     st.integers(0, 10**9 - 1).map("{:09}".format),
     names.map(lambda name: " ".join(name.split()) or None),
     st.lists(addresses, unique=True).map(tuple),
     st.lists(numbers, unique=True, max_size=3).map(tuple),
 )
-some_entries = st.lists(persons | organisations, max_size=5)
+some_entries = st.lists(persons | organizations, max_size=5)
 
 
 @settings(deadline=None)

@@ -7,11 +7,11 @@ import pytest
 from varsel.contact_register.entry import Entry, Faulty, GivenEntry, read_entry
 
 PERSON = "01017012345"
-ORGANISATION = "991825827"
+ORGANIZATION = "991825827"
 NOBODY: frozenset[str] = frozenset()
 
 
-def reasons_against(identity: str = ORGANISATION, **given: str) -> tuple[str, ...]:
+def reasons_against(identity: str = ORGANIZATION, **given: str) -> tuple[str, ...]:
     read = read_entry(GivenEntry(identity, **given), NOBODY)
     assert isinstance(read, Faulty)
     return read.reasons
@@ -54,7 +54,7 @@ def test_what_has_neither_9_nor_11_digits_is_no_identity(identity: str) -> None:
     ],
 )
 def test_what_is_given_is_kept_in_one_form(given: dict[str, str], kept: dict[str, Any]) -> None:
-    assert read_entry(GivenEntry(ORGANISATION, **given), NOBODY) == Entry(ORGANISATION, **kept)
+    assert read_entry(GivenEntry(ORGANIZATION, **given), NOBODY) == Entry(ORGANIZATION, **kept)
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ def test_what_is_no_address_is_named_by_its_place(address: str) -> None:
 
 
 def test_an_internal_domain_may_be_one_that_the_internet_does_not_know() -> None:
-    given = GivenEntry(ORGANISATION, email_addresses="post@arkiv.local")
+    given = GivenEntry(ORGANIZATION, email_addresses="post@arkiv.local")
 
-    assert read_entry(given, frozenset({"local"})) == Entry(ORGANISATION, email_addresses=("post@arkiv.local",))
+    assert read_entry(given, frozenset({"local"})) == Entry(ORGANIZATION, email_addresses=("post@arkiv.local",))
 
 
 @pytest.mark.parametrize("word", ["true", "YES", "1", "Ja", "SANN"])

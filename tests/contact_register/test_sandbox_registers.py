@@ -22,7 +22,7 @@ from varsel.database.connect import Pool
 from varsel.errors import RegisterUnavailable
 from varsel.orders.order import Recipient
 from varsel.orders.reach import Reach, reach_of
-from varsel.sandbox.contacts import ORGANISATIONS, PERSONS, Lookup, Person
+from varsel.sandbox.contacts import ORGANIZATIONS, PERSONS, Lookup, Person
 from varsel.settings import Settings, for_development, load_settings
 
 RESOURCE = Resource("skjema", "read")
@@ -75,15 +75,15 @@ async def test_each_documented_person_is_found_as_documented(register: ContactRe
 
 
 async def test_each_documented_organisation_is_found_as_documented(register: ContactRegister) -> None:
-    official = {number: await look_up(register, [number]) for number in ORGANISATIONS}
-    about_resource = {number: await look_up(register, [number], RESOURCE) for number in ORGANISATIONS}
-    about_app = {number: await look_up(register, [number], APP) for number in ORGANISATIONS}
-    names = {number: await look_up_names(register, [number]) for number in ORGANISATIONS}
+    official = {number: await look_up(register, [number]) for number in ORGANIZATIONS}
+    about_resource = {number: await look_up(register, [number], RESOURCE) for number in ORGANIZATIONS}
+    about_app = {number: await look_up(register, [number], APP) for number in ORGANIZATIONS}
+    names = {number: await look_up_names(register, [number]) for number in ORGANIZATIONS}
 
     assert official == {number: {number: Contact(addresses)} for number, addresses in OFFICIAL.items()}
     permitted = {number: {number: Contact(OFFICIAL[number] + PERMITTED.get(number, ()))} for number in OFFICIAL}
     assert about_resource == about_app == permitted
-    assert names == {number: ({number: o.name} if o.name else {}) for number, o in ORGANISATIONS.items()}
+    assert names == {number: ({number: o.name} if o.name else {}) for number, o in ORGANIZATIONS.items()}
 
 
 async def test_users_may_do_what_is_documented(register: ContactRegister) -> None:
@@ -97,14 +97,14 @@ async def test_users_may_do_what_is_documented(register: ContactRegister) -> Non
 
 
 async def test_everybody_is_found_at_once_and_nobody_else(register: ContactRegister) -> None:
-    everybody = [*ANSWERED, UNKNOWN_PERSON, *ORGANISATIONS, UNKNOWN_ORGANIZATION]
+    everybody = [*ANSWERED, UNKNOWN_PERSON, *ORGANIZATIONS, UNKNOWN_ORGANIZATION]
 
     contacts = await look_up(register, everybody, RESOURCE)
     names = await look_up_names(register, everybody)
 
-    assert set(contacts) == {*ANSWERED, *ORGANISATIONS}
+    assert set(contacts) == {*ANSWERED, *ORGANIZATIONS}
     assert {number: contacts[number] for number in ANSWERED} == {n: contact_of(p) for n, p in ANSWERED.items()}
-    documented = {n: person.name for n, person in ANSWERED.items()} | {n: o.name for n, o in ORGANISATIONS.items()}
+    documented = {n: person.name for n, person in ANSWERED.items()} | {n: o.name for n, o in ORGANIZATIONS.items()}
     assert names == {number: name for number, name in documented.items() if name}
 
 
@@ -126,7 +126,7 @@ async def test_a_faltering_register_answers_the_first_and_the_third_lookup(regis
 
 async def test_who_could_be_reached_is_told_of_all_at_once(register: ContactRegister) -> None:
     persons = [Recipient(national_identity_number=number) for number in [*ANSWERED, UNKNOWN_PERSON]]
-    organizations = [Recipient(organization_number=number) for number in [*ORGANISATIONS, UNKNOWN_ORGANIZATION]]
+    organizations = [Recipient(organization_number=number) for number in [*ORGANIZATIONS, UNKNOWN_ORGANIZATION]]
 
     reach = await reach_of(register, [*persons, *organizations])
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from varsel.sandbox.contact_player import ACTIONS, ContactPlayer, Decision, decision_on
-from varsel.sandbox.contacts import KARI, OLA, ORGANISATIONS, PERSONS, Lookup, Organisation, Person, User
+from varsel.sandbox.contacts import KARI, OLA, ORGANIZATIONS, PERSONS, Lookup, Organization, Person, User
 
 SOON = 0.01  # seconds
-USERS = [(organisation, user) for organisation in ORGANISATIONS.values() for user in organisation.users]
+USERS = [(organization, user) for organization in ORGANIZATIONS.values() for user in organization.users]
 
 
 def person_who_is(lookup: Lookup) -> Person:
@@ -69,10 +69,10 @@ async def test_a_register_that_is_away_never_answers(player: ContactPlayer) -> N
     assert [await player.answers([KARI, away]) for _ in range(5)] == [False] * 5
 
 
-@pytest.mark.parametrize(("organisation", "user"), USERS)
+@pytest.mark.parametrize(("organization", "user"), USERS)
 @pytest.mark.parametrize("action", ACTIONS)
-def test_a_user_may_act_where_the_table_says_so(organisation: Organisation, user: User, action: str) -> None:
-    decision = decision_on(str(user.person.user_id), str(organisation.party_id), action)
+def test_a_user_may_act_where_the_table_says_so(organization: Organization, user: User, action: str) -> None:
+    decision = decision_on(str(user.person.user_id), str(organization.party_id), action)
 
     assert decision is (Decision.PERMIT if user.may_act else Decision.DENY)
 

@@ -6,13 +6,13 @@ import pytest
 
 from varsel.contact_register.register import usable_addresses
 from varsel.notifications.send_status import SendStatus
-from varsel.sandbox.contacts import ORGANISATIONS, PERSONS, Lookup, Organisation, Person, User
+from varsel.sandbox.contacts import ORGANIZATIONS, PERSONS, Lookup, Organization, Person, User
 from varsel.sandbox.fates import DOMAIN, FATES, fate_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
 
 persons = pytest.mark.parametrize("person", PERSONS.values(), ids=PERSONS)
-organisations = pytest.mark.parametrize("organisation", ORGANISATIONS.values(), ids=ORGANISATIONS)
+organizations = pytest.mark.parametrize("organization", ORGANIZATIONS.values(), ids=ORGANIZATIONS)
 
 
 def remainder(number: str, weights: str) -> int:
@@ -38,9 +38,9 @@ def test_a_persons_number_is_valid_and_its_month_is_in_no_calendar(person: Perso
     assert 81 <= int(number[2:4]) <= 92
 
 
-@organisations
-def test_an_organisations_number_is_valid_and_of_the_synthetic_ones(organisation: Organisation) -> None:
-    number = organisation.number
+@organizations
+def test_an_organisations_number_is_valid_and_of_the_synthetic_ones(organization: Organization) -> None:
+    number = organization.number
 
     assert (len(number), number.isdigit(), number[:2]) == (9, True, "31")
     assert remainder(number, "327654321") == 0
@@ -48,17 +48,17 @@ def test_an_organisations_number_is_valid_and_of_the_synthetic_ones(organisation
 
 def test_nobody_shares_a_number_or_an_id_with_another() -> None:
     user_ids = {person.user_id for person in PERSONS.values()}
-    party_ids = {organisation.party_id for organisation in ORGANISATIONS.values()}
+    party_ids = {organization.party_id for organization in ORGANIZATIONS.values()}
 
-    assert (len(user_ids), len(party_ids)) == (len(PERSONS), len(ORGANISATIONS))
+    assert (len(user_ids), len(party_ids)) == (len(PERSONS), len(ORGANIZATIONS))
     assert not user_ids & party_ids
 
 
 def test_every_address_has_a_fate_of_its_own_choice() -> None:
     addresses = [
         *(person.email for person in PERSONS.values() if person.email),
-        *(address for organisation in ORGANISATIONS.values() for address in organisation.emails),
-        *(user.email for organisation in ORGANISATIONS.values() for user in organisation.users),
+        *(address for organization in ORGANIZATIONS.values() for address in organization.emails),
+        *(user.email for organization in ORGANIZATIONS.values() for user in organization.users),
     ]
 
     for address in addresses:
@@ -81,13 +81,13 @@ def test_a_persons_address_plays_the_fate_that_is_told(person: Person) -> None:
     assert person.send_statuses == expected
 
 
-@organisations
-def test_an_organisations_addresses_play_the_fates_that_are_told(organisation: Organisation) -> None:
-    of_users = [user.email for user in organisation.users if user.may_act]
-    fates = [fate_of(address) for address in usable_addresses(organisation.emails, of_users)]
+@organizations
+def test_an_organisations_addresses_play_the_fates_that_are_told(organization: Organization) -> None:
+    of_users = [user.email for user in organization.users if user.may_act]
+    fates = [fate_of(address) for address in usable_addresses(organization.emails, of_users)]
 
     expected = tuple(fate.send_status for fate in fates) or (SendStatus.FAILED_RECIPIENT_NOT_IDENTIFIED,)
-    assert organisation.send_statuses == expected
+    assert organization.send_statuses == expected
 
 
 @persons
@@ -98,15 +98,15 @@ def test_the_page_tells_of_every_person(person: Person) -> None:
     assert row in PAGE.read_text(encoding="utf-8").splitlines()
 
 
-@organisations
-def test_the_page_tells_of_every_organisation(organisation: Organisation) -> None:
+@organizations
+def test_the_page_tells_of_every_organisation(organization: Organization) -> None:
     cells = (
-        f"`{organisation.number}`",
-        organisation.name or "–",
-        addresses_in(organisation.emails),
-        users_in(organisation.users),
-        organisation.story,
-        addresses_in(organisation.send_statuses),
+        f"`{organization.number}`",
+        organization.name or "–",
+        addresses_in(organization.emails),
+        users_in(organization.users),
+        organization.story,
+        addresses_in(organization.send_statuses),
     )
 
     assert f"| {' | '.join(cells)} |" in PAGE.read_text(encoding="utf-8").splitlines()
@@ -115,4 +115,4 @@ def test_the_page_tells_of_every_organisation(organisation: Organisation) -> Non
 def test_the_page_tells_of_nobody_else() -> None:
     rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(("| `0", "| `1", "| `3"))]
 
-    assert len(rows) == len(PERSONS) + len(ORGANISATIONS)
+    assert len(rows) == len(PERSONS) + len(ORGANIZATIONS)

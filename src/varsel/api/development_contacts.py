@@ -31,12 +31,12 @@ from varsel.api.read_lookup import read_lookup
 from varsel.api.routing import Resource, resource
 from varsel.sandbox.contact_player import ContactPlayer
 from varsel.sandbox.contacts import (
-    ORGANISATIONS,
+    ORGANIZATIONS,
     PERSONS,
-    Organisation,
+    Organization,
     Person,
     User,
-    organisations_among,
+    organizations_among,
     persons_among,
 )
 
@@ -68,14 +68,14 @@ def contact_resources(slow_lookup: timedelta) -> Sequence[Resource]:
 async def _post_organizations(request: Request) -> Response:
     """The official addresses of organisations."""
     asked = await read_lookup(request, OrganizationsRequest)
-    return json(ContactPointsList([_addresses(known) for known in organisations_among(asked.organization_numbers)]))
+    return json(ContactPointsList([_addresses(known) for known in organizations_among(asked.organization_numbers)]))
 
 
 async def _post_units(request: Request) -> Response:
     """What users have registered for organisations; whether they may act is for another to say."""
     asked = await read_lookup(request, UnitsRequest)
-    known = organisations_among(asked.organization_numbers)
-    return json(ContactPointsList([_unit(organisation) for organisation in known if organisation.users]))
+    known = organizations_among(asked.organization_numbers)
+    return json(ContactPointsList([_unit(organization) for organization in known if organization.users]))
 
 
 async def _post_names(request: Request) -> Response:
@@ -87,7 +87,7 @@ async def _post_names(request: Request) -> Response:
 async def _get_contacts(request: Request) -> Response:
     """Everybody whom the registers know, for whoever wants to try."""
     persons = [_listed_person(person) for person in PERSONS.values()]
-    organizations = [_listed_organization(organisation) for organisation in ORGANISATIONS.values()]
+    organizations = [_listed_organization(organization) for organization in ORGANIZATIONS.values()]
     return json(SandboxContacts(persons, organizations))
 
 
@@ -101,20 +101,20 @@ def _person(person: Person) -> UserContactPoints:
     )
 
 
-def _addresses(organisation: Organisation) -> OrganizationAddresses:
+def _addresses(organization: Organization) -> OrganizationAddresses:
     return OrganizationAddresses(
-        organization_number=organisation.number,
-        party_id=organisation.party_id,
-        mobile_number_list=organisation.mobiles,
-        email_list=organisation.emails,
+        organization_number=organization.number,
+        party_id=organization.party_id,
+        mobile_number_list=organization.mobiles,
+        email_list=organization.emails,
     )
 
 
-def _unit(organisation: Organisation) -> UnitContactPoints:
+def _unit(organization: Organization) -> UnitContactPoints:
     return UnitContactPoints(
-        organization_number=organisation.number,
-        party_id=organisation.party_id,
-        user_contact_points=[_user(user) for user in organisation.users],
+        organization_number=organization.number,
+        party_id=organization.party_id,
+        user_contact_points=[_user(user) for user in organization.users],
     )
 
 
@@ -129,7 +129,7 @@ def _user(user: User) -> UserContactPoints:
 
 
 def _named(party: PartyRequest) -> PartyName:
-    known = PERSONS.get(party.ssn or "") or ORGANISATIONS.get(party.org_no or "")
+    known = PERSONS.get(party.ssn or "") or ORGANIZATIONS.get(party.org_no or "")
     return PartyName(ssn=party.ssn, org_no=party.org_no, name=known.name if known else None)
 
 
@@ -146,16 +146,16 @@ def _listed_person(person: Person) -> SandboxPerson:
     )
 
 
-def _listed_organization(organisation: Organisation) -> SandboxOrganization:
+def _listed_organization(organization: Organization) -> SandboxOrganization:
     return SandboxOrganization(
-        organization_number=organisation.number,
-        party_id=organisation.party_id,
-        name=organisation.name,
-        email_addresses=organisation.emails,
-        mobile_numbers=organisation.mobiles,
-        users=[_listed_user(user) for user in organisation.users],
-        what_happens=organisation.story,
-        send_statuses=organisation.send_statuses,
+        organization_number=organization.number,
+        party_id=organization.party_id,
+        name=organization.name,
+        email_addresses=organization.emails,
+        mobile_numbers=organization.mobiles,
+        users=[_listed_user(user) for user in organization.users],
+        what_happens=organization.story,
+        send_statuses=organization.send_statuses,
     )
 
 

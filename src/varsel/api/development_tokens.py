@@ -17,9 +17,9 @@ from varsel.auth.caller import CREATE_SCOPE
 from varsel.auth.development_issuer import TEST_ORG, TEST_ORG_NUMBER, DevelopmentIssuer, TokenHolder
 from varsel.auth.exchange import exchange
 from varsel.auth.maskinporten import Maskinporten
+from varsel.outgoing.own_key import PLATFORM_LIFETIME
 
 ENTERPRISE_LIFETIME = timedelta(seconds=1800)
-PLATFORM_LIFETIME = timedelta(seconds=300)
 LONGEST_LIFETIME = timedelta(days=365)
 TEST_APP = "varsel-test"
 

@@ -14,14 +14,13 @@ from pathlib import Path
 import jwt
 
 from varsel.auth.signing_key import ALGORITHM, SigningKey
+from varsel.outgoing.own_key import platform_claims
 
 KEY_FILE = "test-issuer-key.pem"
 TEST_ORG = "ttd"  # the test department: the service owner that all test environments know
 TEST_ORG_NUMBER = "991825827"
 AUTHORITY = "iso6523-actorid-upis"  # who says which organisation a number means
-PLATFORM_AUDIENCE = "platform.altinn.no"
 OWN_LIFETIME = timedelta(minutes=5)
-PLATFORM_HEAD_START = timedelta(seconds=5)  # valid before it was made, for clocks that go after ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +77,10 @@ class DevelopmentIssuer:
             "token_type": "Bearer",
             "client_id": holder.client_id or secrets.token_hex(16),
             "jti": secrets.token_urlsafe(32),
-            "consumer": organisation(holder.org_number),
+            "consumer": organization(holder.org_number),
         }
         if holder.supplier_number:
-            claims["supplier"] = organisation(holder.supplier_number)
+            claims["supplier"] = organization(holder.supplier_number)
         if holder.delegation_source:
             claims["delegation_source"] = holder.delegation_source
         return self.altinn_token(claims, org=holder.org, org_number=holder.org_number, lifetime=lifetime)
@@ -104,15 +103,7 @@ class DevelopmentIssuer:
 
     def platform_token(self, org: str, app: str, lifetime: timedelta) -> str:
         """A platform access token, with which one of the owner's apps calls in its own name."""
-        now = int(time.time())
-        claims: dict[str, object] = {
-            "iss": org,
-            "urn:altinn:app": app,
-            "aud": PLATFORM_AUDIENCE,
-            "nbf": now - int(PLATFORM_HEAD_START.total_seconds()),
-            "exp": now + int(lifetime.total_seconds()),
-        }
-        return self._key.sign(claims)
+        return self._key.sign(platform_claims(org, app, lifetime))
 
 
 class OwnTestTokens:
@@ -126,6 +117,6 @@ class OwnTestTokens:
         return self._issuer.token(scopes=scope.split(), lifetime=OWN_LIFETIME, org=None)
 
 
-def organisation(number: str) -> dict[str, str]:
+def organization(number: str) -> dict[str, str]:
     """An organisation as tokens name it: the number behind the code of its register (ISO 6523)."""
     return {"authority": AUTHORITY, "ID": f"0192:{number}"}

@@ -22,7 +22,7 @@ from varsel.auth.assertion import (
     read_assertion,
 )
 from varsel.auth.bearer import CLOCK_SKEW
-from varsel.auth.development_issuer import organisation
+from varsel.auth.development_issuer import organization
 from varsel.auth.registered_clients import RegisteredClient, registered_clients
 from varsel.auth.signing_key import ALGORITHM, SigningKey
 from varsel.errors import NotAuthenticated
@@ -104,7 +104,7 @@ class Maskinporten:
             "iat": now,
             "client_id": client.id,
             "jti": secrets.token_urlsafe(32),
-            "consumer": organisation(client.org_number),
+            "consumer": organization(client.org_number),
         }
         return AccessToken(self._key.sign(claims), scope, LIFETIME)
 

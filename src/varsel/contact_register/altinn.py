@@ -61,7 +61,7 @@ class _Names(Struct, frozen=True, rename="camel"):
     party_names: list[_Name]
 
 
-Entry = TypeVar("Entry", _Person, _Organization, _Unit)
+Told = TypeVar("Told", _Person, _Organization, _Unit)
 
 
 class AltinnRegisters:
@@ -136,10 +136,10 @@ class AltinnRegisters:
         }
 
 
-def _entries_of(numbers: Sequence[str], entries: Sequence[Entry]) -> Mapping[str, Sequence[Entry]]:
+def _entries_of(numbers: Sequence[str], entries: Sequence[Told]) -> Mapping[str, Sequence[Told]]:
     """What an answer says of those who were asked for, each of whom may be in it several times."""
     asked = frozenset(numbers)
-    found: defaultdict[str, list[Entry]] = defaultdict(list)
+    found: defaultdict[str, list[Told]] = defaultdict(list)
     for entry in entries:
         if entry.number in asked:
             found[entry.number].append(entry)

@@ -9,7 +9,6 @@ A file is read line by line, and of one row no more than ROW_LIMIT is held, what
 
 import csv
 from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import contextmanager
 from io import TextIOWrapper
 from itertools import chain, zip_longest
 from typing import BinaryIO, TextIO
@@ -135,16 +134,11 @@ def _content(cells: Sequence[str], columns: Sequence[str], internal_domains: Set
     return read_entry(given, internal_domains)
 
 
-@contextmanager
-def contact_writer(file: BinaryIO) -> Iterator[Callable[[Entry], None]]:
-    """Writes the names of the columns, and then an entry a call; the file stays open."""
-    text = TextIOWrapper(file, encoding="utf-8", newline="")
-    rows = csv.writer(text)
+def contact_writer(file: TextIO) -> Callable[[Entry], None]:
+    """Writes the names of the columns, and then an entry a call; the file is in UTF-8 and leaves line ends alone."""
+    rows = csv.writer(file)
     rows.writerow(COLUMNS)
-    try:
-        yield lambda entry: rows.writerow(map(_escaped, _cells(entry)))
-    finally:
-        text.detach()
+    return lambda entry: rows.writerow(map(_escaped, _cells(entry)))
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Change and read the local register: all of a file, or nothing of it.
 
 A file is copied piece by piece into a temporary table, in one transaction with the change of the register. So its size
-does not matter, PostgreSQL finds the identity that it has twice, and an order sees the register as it was before or as
-it is afterwards.
+does not matter, PostgreSQL finds the identity that it has twice, and each question sees the register as it was before
+or as it is afterwards. An order asks one question for each 500 identities, so a large one may see both.
 """
 
 from collections.abc import AsyncGenerator, Iterable, Sequence

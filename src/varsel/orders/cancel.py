@@ -22,7 +22,7 @@ async def cancel_order(pool: Pool, order_id: UUID, owner: str) -> tuple[bool, Or
     Returns:
         Whether the order is cancelled now, and how it stands; None where the owner has no such order.
     """
-    # One statement decides and changes: generation holds the row's lock, so it cannot slip in between.
+    # One statement decides and changes. So does a worker's claim, which leaves Registered too: one of them is too late.
     changed = await pool.execute(SQL["cancel_order"], order_id, owner, NOTICE)
     progress = await find_progress(pool, order_id, owner)
     if changed == "UPDATE 1":

@@ -13,7 +13,7 @@ class OrderStatus(StrEnum):
     """Where an order stands."""
 
     REGISTERED = "Registered"  # stored; awaits its send time
-    PROCESSING = "Processing"  # its notifications are being generated
+    PROCESSING = "Processing"  # due: others are asked and its notifications generated, or it waits to be tried again
     PROCESSED = "Processed"  # its notifications are generated; one at least is not final
     COMPLETED = "Completed"  # every notification is final; derived when read, never stored
     SEND_CONDITION_NOT_MET = "SendConditionNotMet"  # the owner's condition said no

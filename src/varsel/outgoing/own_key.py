@@ -50,12 +50,16 @@ class OwnKey:
 
     def platform_token(self, issuer: str, app: str) -> str:
         """A platform access token in the name of an app."""
-        now = int(time.time())
-        claims: dict[str, object] = {
-            "iss": issuer,
-            "urn:altinn:app": app,
-            "aud": PLATFORM_AUDIENCE,
-            "nbf": now - int(PLATFORM_HEAD_START.total_seconds()),
-            "exp": now + int(PLATFORM_LIFETIME.total_seconds()),
-        }
-        return self.sign(claims)
+        return self.sign(platform_claims(issuer, app, PLATFORM_LIFETIME))
+
+
+def platform_claims(issuer: str, app: str, lifetime: timedelta) -> Mapping[str, object]:
+    """What a platform access token says that is made now."""
+    now = int(time.time())
+    return {
+        "iss": issuer,
+        "urn:altinn:app": app,
+        "aud": PLATFORM_AUDIENCE,
+        "nbf": now - int(PLATFORM_HEAD_START.total_seconds()),
+        "exp": now + int(lifetime.total_seconds()),
+    }

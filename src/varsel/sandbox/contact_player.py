@@ -5,7 +5,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from enum import StrEnum
 
-from varsel.sandbox.contacts import ORGANISATIONS, Lookup, Person
+from varsel.sandbox.contacts import ORGANIZATIONS, Lookup, Person
 
 SLOW_LOOKUP = timedelta(seconds=2)
 ACTIONS = ("read", "access")  # what a user who may act may do, with any resource
@@ -44,9 +44,9 @@ class ContactPlayer:
 def decision_on(user_id: str, party_id: str, action: str) -> Decision:
     """Whether a user may do this for the organisation with this party id."""
     users = {
-        (str(user.person.user_id), str(organisation.party_id)): user
-        for organisation in ORGANISATIONS.values()
-        for user in organisation.users
+        (str(user.person.user_id), str(organization.party_id)): user
+        for organization in ORGANIZATIONS.values()
+        for user in organization.users
     }
     user = users.get((user_id, party_id))
     if user is None or action not in ACTIONS:

@@ -46,7 +46,7 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Organisation:
+class Organization:
     """An organisation, with its official addresses and those of its users."""
 
     number: str  # 9 digits
@@ -150,8 +150,8 @@ _PERSONS = (
     ),
 )
 
-_ORGANISATIONS = (
-    Organisation(
+_ORGANIZATIONS = (
+    Organization(
         "310300004",
         50001,
         "Enkel Bedrift AS",
@@ -160,7 +160,7 @@ _ORGANISATIONS = (
         emails=("delivered+enkel@sandbox.test",),
         mobiles=(MOBILE,),
     ),
-    Organisation(
+    Organization(
         "310400009",
         50002,
         "Mange Adresser AS",
@@ -168,14 +168,14 @@ _ORGANISATIONS = (
         ("Delivered", "Delivered"),
         emails=("delivered+post@sandbox.test", "Delivered+Post@Sandbox.test", "delivered+arkiv@sandbox.test"),
     ),
-    Organisation(
+    Organization(
         "310500003",
         50003,
         "Adresseløs Stiftelse",
         "Is known, but has no address.",
         ("Failed_RecipientNotIdentified",),
     ),
-    Organisation(
+    Organization(
         "310600008",
         50004,
         "Halvveis Havn KF",
@@ -183,7 +183,7 @@ _ORGANISATIONS = (
         ("Failed_Bounced", "Delivered"),
         emails=("bounced+havn@sandbox.test", "delivered+havn@sandbox.test"),
     ),
-    Organisation(
+    Organization(
         "310700002",
         50005,
         "Bare Brukere SA",
@@ -194,7 +194,7 @@ _ORGANISATIONS = (
             User(OLA, "delivered+ola.brukere@sandbox.test", may_act=False),
         ),
     ),
-    Organisation(
+    Organization(
         "310800007",
         50006,
         "Overlapp og Sønn ANS",
@@ -207,7 +207,7 @@ _ORGANISATIONS = (
             User(OLA, "delivered+ola.overlapp@sandbox.test", may_act=True),
         ),
     ),
-    Organisation(
+    Organization(
         "310900001",
         50007,
         None,
@@ -218,7 +218,7 @@ _ORGANISATIONS = (
 )
 
 PERSONS: Mapping[str, Person] = {person.number: person for person in _PERSONS}
-ORGANISATIONS: Mapping[str, Organisation] = {organisation.number: organisation for organisation in _ORGANISATIONS}
+ORGANIZATIONS: Mapping[str, Organization] = {organization.number: organization for organization in _ORGANIZATIONS}
 
 
 def persons_among(numbers: Iterable[str]) -> list[Person]:
@@ -227,7 +227,7 @@ def persons_among(numbers: Iterable[str]) -> list[Person]:
     return [person for number, person in PERSONS.items() if number in wanted]
 
 
-def organisations_among(numbers: Iterable[str]) -> list[Organisation]:
+def organizations_among(numbers: Iterable[str]) -> list[Organization]:
     """Those of the numbers that are a test organisation's, each once, and not in the order that was asked for."""
     wanted = frozenset(numbers)
-    return [organisation for number, organisation in ORGANISATIONS.items() if number in wanted]
+    return [organization for number, organization in ORGANIZATIONS.items() if number in wanted]

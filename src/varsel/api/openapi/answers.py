@@ -82,7 +82,12 @@ ANSWERS: Mapping[str, Json] = {
     "LimitReached": _problem(
         429, "The owner has used up its requests of this minute or its recipients of this day.", headers=_RETRY_AFTER
     ),
-    "Unavailable": _problem(503, "The database is away, full, or read-only: come back later.", headers=_RETRY_AFTER),
+    "Unavailable": _problem(
+        503,
+        "The database is away, full, or read-only; or the contact register does not answer, which an order by identity"
+        " needs. Come back later.",
+        headers=_RETRY_AFTER,
+    ),
 }
 
 

@@ -16,8 +16,9 @@ _ABOUT = """
 Varsel sends e-mail for service owners. On the wire it is Altinn Notifications version 1.
 
 A service owner places an **order**: one message, one to many recipients, at once or for later. Varsel generates a
-**notification** for each recipient, hands it to a mail relay, follows it to its final **send status** by real
-delivery reports, and tells.
+**notification** for each recipient (of an organisation for each of its addresses), hands it to a mail relay, follows
+it to its final **send status** by real delivery reports, and tells. Reserved persons are sent nothing, unless the order
+says so: their notification ends at once.
 
 * **Who calls** is told by a bearer token with the scope `SCOPE`, or by a
   `PlatformAccessToken` alone. An owner sees only its own orders; those of others do not exist for it.

@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+_KEYWORDS = (
+    "`$recipientName$` and `$recipientNumber$` become the name and the number of a recipient who is ordered by identity"
+    " and known by name; the number of a person is left out."
+)
 _MEANINGS = {
-    "body": "The text of the e-mail.",
+    "body": f"The text of the e-mail. {_KEYWORDS}",
     "conditionEndpoint": 'A public URL that is asked before sending: it answers {"sendNotification": true} or false.',
     "contentType": "What the body is: `Plain` (0) or `Html` (1). Null or absent: `Plain`.",
     "count": "How many orders there are.",
@@ -27,7 +31,7 @@ _MEANINGS = {
     "id": "The id, which the service gave.",
     "ignoreReservation": "Whether to reach people who have reserved themselves against electronic communication.",
     "isReserved": "Who has reserved themselves against electronic communication, by national identity number.",
-    "lastUpdate": "Since when the status stands.",
+    "lastUpdate": "Since when the status stands; of an order that is `Processing`, when it was placed.",
     "links": "Where to read more.",
     "missingContact": "Whom the contact register knows no address of, by identity.",
     "mobileNumber": "Not used for e-mail, and not taken beside an identity.",
@@ -52,7 +56,7 @@ _MEANINGS = {
     "sendStatus": "Where the sending stands.",
     "sendersReference": "The owner's own id for the order; it need not be unique.",
     "status": "The word for it.",
-    "subject": "The subject. Line breaks become spaces.",
+    "subject": f"The subject. Line breaks become spaces. {_KEYWORDS}",
     "succeeded": "How many were at least taken by the relay: `Succeeded` and `Delivered`.",
     "title": "What is wrong, in short.",
     "traceId": "Tells this answer from every other one.",
@@ -69,7 +73,8 @@ _MEANINGS_IN = {
     ),
     ("RecipientRequest", "isReserved"): "Taken and ignored: the contact register knows better.",
     ("RecipientView", "emailAddress"): (
-        "Where the e-mail goes. In a summary it is always there, and empty where no address was found."
+        "Where the e-mail goes. In a summary it is always there, and empty where no address was found or the person is"
+        " reserved."
     ),
     ("RecipientView", "nationalIdentityNumber"): "The person that was ordered.",
     ("RecipientView", "organizationNumber"): "The organisation that was ordered.",

@@ -68,8 +68,9 @@ OPERATIONS: Sequence[Operation] = (
         "placeEmailOrder",
         "Orders",
         "Place an order of e-mail",
-        "One e-mail to each recipient, at once or at `requestedSendTime`. The order is stored, and its mails will be"
-        " tried for 48 hours, once 202 is answered.",
+        "One e-mail to each address, at once or at `requestedSendTime`: of an organisation to each that the contact"
+        " register knows, to a reserved person none unless `ignoreReservation` says so. The order is stored, and its"
+        " mails will be tried for 48 hours, once 202 is answered.",
         _OF_PLACING,
         parameters=["idempotencyKey"],
         body=json_content("EmailOrderRequest", examples.EMAIL_ORDERS),

@@ -90,7 +90,7 @@ _ACTION_NEEDS_RESOURCE: Json = {
     "then": {"required": ["resourceId"], "properties": {"resourceId": _TEXT, "resourceAction": _TEXT}},
 }
 _EMAIL, _MOBILE = "emailAddress", "mobileNumber"
-_PERSON, _ORGANISATION = "nationalIdentityNumber", "organizationNumber"
+_PERSON, _ORGANIZATION = "nationalIdentityNumber", "organizationNumber"
 _RULES: Mapping[str, Json] = {
     "EmailOrderRequest": {"required": ["recipients", "subject", "body"], **_ACTION_NEEDS_RESOURCE},
     "OrderRequest": {"required": ["recipients", "notificationChannel", "emailTemplate"], **_ACTION_NEEDS_RESOURCE},
@@ -98,9 +98,9 @@ _RULES: Mapping[str, Json] = {
     "RecipientRequest": {
         "anyOf": [
             # RFC 6531 rather than 5321: æ, ø and å are taken.
-            _reached("by address", _EMAIL, _GIVEN | {"format": "idn-email"}, _PERSON, _ORGANISATION),
-            _reached("a person", _PERSON, _GIVEN, _EMAIL, _MOBILE, _ORGANISATION),
-            _reached("an organisation", _ORGANISATION, _GIVEN, _EMAIL, _MOBILE, _PERSON),
+            _reached("by address", _EMAIL, _GIVEN | {"format": "idn-email"}, _PERSON, _ORGANIZATION),
+            _reached("a person", _PERSON, _GIVEN, _EMAIL, _MOBILE, _ORGANIZATION),
+            _reached("an organisation", _ORGANIZATION, _GIVEN, _EMAIL, _MOBILE, _PERSON),
         ]
     },
 }
