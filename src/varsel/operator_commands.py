@@ -4,6 +4,7 @@ import csv
 import sys
 from datetime import UTC, datetime
 
+from varsel.contact_register.contact_file import FORMULA_SIGNS
 from varsel.database.connect import Pool
 from varsel.delivery_reports.unmatched import content_of_report, unmatched_reports
 from varsel.errors import SettingsError
@@ -93,7 +94,7 @@ def _cells(entry: Suppression) -> list[str]:
 
 def _harmless(text: str) -> str:
     """A spreadsheet takes what begins like a formula for one, and the words are a stranger's."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
 
 
 def _clock(moment: datetime) -> str:

@@ -20,8 +20,8 @@ from varsel.errors import SettingsError
 
 ROW_LIMIT = 1_000_000  # characters: more than five cells of the 131,072 that csv allows (csv.field_size_limit)
 
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV Injection"
-_TO_ESCAPE = (*_FORMULA_SIGNS, "'")
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV Injection"
+_TO_ESCAPE = (*FORMULA_SIGNS, "'")
 _ESCAPED = tuple(f"'{sign}" for sign in _TO_ESCAPE)
 
 

@@ -14,7 +14,7 @@ import asyncpg
 
 from varsel.contact_register.contact_file import Line
 from varsel.contact_register.entry import Entry, Faulty
-from varsel.database.connect import Connection, Pool, connection_of
+from varsel.database.connect import Connection, Pool, changed_rows, connection_of
 from varsel.database.statements import statements
 
 SQL = statements("contacts")
@@ -132,9 +132,7 @@ async def _take_in(conn: Connection, total: int, *, replace: bool) -> Imported:
 
 
 async def _count(conn: Connection, sql: str) -> int:
-    """How many rows the statement wrote, by its command tag: "UPDATE 3"."""
-    tag = await conn.execute(sql, timeout=REGISTER_LIMIT.total_seconds())
-    return int(tag.rpartition(" ")[2])
+    return changed_rows(await conn.execute(sql, timeout=REGISTER_LIMIT.total_seconds()))
 
 
 def _entry(row: asyncpg.Record) -> Entry:

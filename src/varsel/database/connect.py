@@ -115,6 +115,11 @@ def connection_of(pool: Pool, *, at_most: timedelta | None = None) -> AbstractAs
     return _lease(pool, CONNECT_TIMEOUT, at_most or USE_LIMIT)
 
 
+def changed_rows(tag: str) -> int:
+    """How many rows a statement wrote, by its command tag: "UPDATE 3"."""
+    return int(tag.rpartition(" ")[2])
+
+
 @asynccontextmanager
 async def _lease(pool: Pool, wait: timedelta, use: timedelta) -> AsyncIterator[PooledConnection]:
     conn = await asyncpg.Pool.acquire(pool, timeout=wait.total_seconds())

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from varsel.database.connect import Connection, Pool
+from varsel.database.connect import Connection, Pool, changed_rows
 from varsel.database.statements import statements
 
 SQL = statements("order_claims")
@@ -62,13 +62,9 @@ async def postpone_order(pool: Pool, worker: int, order: DueOrder, pause: timede
 
 async def release_orders_of_worker(pool: Pool, worker: int, in_hand: Sequence[UUID] = ()) -> int:
     """Free what is claimed by this worker and not in its hand; returns how many."""
-    return _count(await pool.execute(SQL["release_orders_of_worker"], worker, list(in_hand)))
+    return changed_rows(await pool.execute(SQL["release_orders_of_worker"], worker, list(in_hand)))
 
 
 async def release_lost_orders(pool: Pool, grace: timedelta) -> int:
     """Free what is claimed by workers that have been missing for longer than the grace; returns how many."""
-    return _count(await pool.execute(SQL["release_lost_orders"], grace))
-
-
-def _count(tag: str) -> int:
-    return int(tag.rpartition(" ")[2])
+    return changed_rows(await pool.execute(SQL["release_lost_orders"], grace))
