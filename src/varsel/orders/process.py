@@ -6,7 +6,7 @@ decided by one transaction, which ends the claim or is rolled back.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,7 +22,7 @@ from varsel.database.statements import statements
 from varsel.errors import RegisterUnavailable
 from varsel.notifications.keywords import KEYWORDS
 from varsel.notifications.retry import pause_before_next_attempt
-from varsel.orders.addressees import addressees, count_addressees, identity_of
+from varsel.orders.addressees import Addressee, addressees, count_addressees, identity_of
 from varsel.orders.generate import BULK, generate_notifications
 from varsel.orders.order import Recipient
 from varsel.orders.order_claims import (
@@ -140,22 +140,15 @@ class OrderProcess:
         if row["has_keywords"]:
             reachable = [identity for identity, contact in contacts.items() if contact.email_addresses]
             names = await look_up_names(self._register, reachable)
-        await self._store(worker, order, recipients, contacts, names)
+        generated = addressees(recipients, contacts, names, ignore_reservation=bool(order.ignore_reservation))
+        is_bulk = len(recipients) > BULK or count_addressees(recipients, contacts) > BULK
+        await self._store(worker, order, generated, is_bulk=is_bulk)
 
     async def _contacts(self, order: DueOrder, recipients: Sequence[Recipient]) -> Mapping[str, Contact]:
         identities = [identity for recipient in recipients if (identity := identity_of(recipient))]
         return await look_up(self._register, identities, _resource(order)) if identities else {}
 
-    async def _store(
-        self,
-        worker: int,
-        order: DueOrder,
-        recipients: Sequence[Recipient],
-        contacts: Mapping[str, Contact],
-        names: Mapping[str, str],
-    ) -> None:
-        generated = addressees(recipients, contacts, names, ignore_reservation=bool(order.ignore_reservation))
-        is_bulk = len(recipients) > BULK or count_addressees(recipients, contacts) > BULK
+    async def _store(self, worker: int, order: DueOrder, generated: Iterable[Addressee], *, is_bulk: bool) -> None:
         async with connection_of(self._pool, at_most=LONG_USE_LIMIT) as conn, conn.transaction():
             # First, so that a claim that was lost ends here: nobody else generates what is not claimed by them.
             if not await mark_processed(conn, worker, order):

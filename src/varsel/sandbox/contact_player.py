@@ -10,6 +10,12 @@ from varsel.sandbox.contacts import ORGANIZATIONS, Lookup, Person
 SLOW_LOOKUP = timedelta(seconds=2)
 ACTIONS = ("read", "access")  # what a user who may act may do, with any resource
 
+# By the platform's numbers, as questions name them.
+_USERS = {
+    (str(user.person.user_id), str(organization.party_id)): user
+    for organization in ORGANIZATIONS.values()
+    for user in organization.users
+}
 _ROUND = (True, False, False, True)  # which lookups in turn a faltering register answers
 
 
@@ -43,12 +49,7 @@ class ContactPlayer:
 
 def decision_on(user_id: str, party_id: str, action: str) -> Decision:
     """Whether a user may do this for the organisation with this party id."""
-    users = {
-        (str(user.person.user_id), str(organization.party_id)): user
-        for organization in ORGANIZATIONS.values()
-        for user in organization.users
-    }
-    user = users.get((user_id, party_id))
+    user = _USERS.get((user_id, party_id))
     if user is None or action not in ACTIONS:
         return Decision.NOT_APPLICABLE
     return Decision.PERMIT if user.may_act else Decision.DENY
