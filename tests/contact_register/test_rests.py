@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.clock import Clock
 from tests.contact_register.played_register import (
     CLOSE,
     DECISION,
@@ -32,17 +33,6 @@ from varsel.settings import Settings
 
 RESTING = "it did not answer a moment ago"
 KARI, BRUKERE = "01818011039", "310700002"
-
-
-class Clock:
-    """Stands in for the module `time`, and goes when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def monotonic(self) -> float:
-        """Seconds."""
-        return self.now
 
 
 @pytest.fixture

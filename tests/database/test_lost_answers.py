@@ -2,18 +2,9 @@
 
 import pytest
 
+from tests.clock import Clock
 from varsel.database import lost_answers
 from varsel.database.lost_answers import UNDER_WAY_FOR, LostAnswers
-
-
-class Clock:
-    """Time as a test has it."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

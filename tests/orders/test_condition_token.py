@@ -39,12 +39,6 @@ def tokens(issuer: DevelopmentIssuer) -> Tokens:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[WebServer]:
-    async with web_server() as server:
-        yield server
-
-
-@pytest.fixture
 async def secure(authority: Authority) -> AsyncIterator[WebServer]:
     """A server that proves to be `localhost`."""
     async with web_server(authority.server("localhost")) as server:

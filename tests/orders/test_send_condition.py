@@ -7,20 +7,13 @@ from datetime import timedelta
 import pytest
 
 from tests.outgoing.conditions import MET, NOT_MET, send_conditions
-from tests.outgoing.web_server import Play, WebServer, http_answer, redirect, say_nothing, web_server
+from tests.outgoing.web_server import Play, WebServer, http_answer, redirect, say_nothing
 from varsel.orders.send_condition import SIZE_LIMIT, Condition, SendConditions
 from varsel.outgoing.answer import NoAnswer
 from varsel.outgoing.guard import Refused
 
 HOST = "condition.test"
 SHORT = timedelta(seconds=0.2)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[WebServer]:
-    """Whom questions for `condition.test` are led to."""
-    async with web_server() as server:
-        yield server
 
 
 @pytest.fixture

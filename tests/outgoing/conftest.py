@@ -1,4 +1,4 @@
-"""Web servers of this machine, and who vouches for them."""
+"""A web server of this machine."""
 
 from collections.abc import AsyncIterator
 

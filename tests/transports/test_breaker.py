@@ -4,17 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from tests.clock import Clock
 from varsel.transports.breaker import Breaker, Pass, Pauses, State
 
 SECOND = timedelta(seconds=1)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
