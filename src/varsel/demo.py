@@ -63,7 +63,8 @@ def _watch_order(client: httpx2.Client, console: Console) -> dict[str, Any]:
     token = client.get("/api/GetEnterpriseToken", params={"org": "ttd"}).raise_for_status().text
     client.headers["Authorization"] = f"Bearer {token}"
     placed = client.post("/notifications/api/v1/orders/email", json=EXAMPLE_ORDER).raise_for_status()
-    console.print(f"POST /notifications/api/v1/orders/email -> {placed.status_code}, {placed.headers['location']}")
+    answered = f"{placed.status_code}, {placed.headers['location']}"
+    console.print(f"POST /notifications/api/v1/orders/email -> {answered}", soft_wrap=True)
     console.print(f"recipientLookup: {json.dumps(placed.json()['recipientLookup'])}", soft_wrap=True, highlight=False)
     path = f"{placed.headers['location']}/notifications/email"
     console.print(f"GET {path}\n", soft_wrap=True)
