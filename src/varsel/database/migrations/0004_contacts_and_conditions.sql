@@ -6,7 +6,7 @@ ALTER TABLE orders
     ADD COLUMN claimed_until        timestamptz,                   -- the lease: the net beneath the worker's lock
     ADD COLUMN attempt              integer NOT NULL DEFAULT 0,    -- how often it was claimed
     ADD COLUMN retry_at             timestamptz,                   -- when it is claimed again; absent: at the send time
-    ADD COLUMN condition_unanswered boolean NOT NULL DEFAULT false, -- the send condition was asked in vain before
+    ADD COLUMN condition_unanswered boolean NOT NULL DEFAULT false, -- the send condition gave no answer last time
     -- Not validated, because that would read the whole table under its lock: no older row is claimed.
     ADD CONSTRAINT order_claimed_only_while_processing
         CHECK (claimed_by IS NULL OR (status = 'Processing' AND claimed_until IS NOT NULL)) NOT VALID;
